@@ -4,6 +4,7 @@
 # else: each room's headers are exposed through a private include root (build/rooms/NAME), so an
 # include of a room that is not in the link list does not compile.
 set(SYLVESTER_ROOMS "" CACHE INTERNAL "")
+set(SYLVESTER_ROOM_LIBRARIES "" CACHE INTERNAL "")
 
 function(sylvester_flags target)
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wno-psabi -ffp-contract=off
@@ -38,6 +39,7 @@ function(sylvester_room name)
   endforeach()
   sylvester_flags(sylvester_${name})
   set(SYLVESTER_ROOMS ${SYLVESTER_ROOMS} sylvester_${name} CACHE INTERNAL "")
+  set(SYLVESTER_ROOM_LIBRARIES ${SYLVESTER_ROOM_LIBRARIES} ${ROOM_LIBRARIES} CACHE INTERNAL "")
 endfunction()
 
 # sylvester_test(NAME ROOM SOURCES...): one GoogleTest binary of a room, run by CTest.
