@@ -1,0 +1,23 @@
+"""Sylvester: a bit-exact CPU reference for low-precision, Hadamard-rotated training.
+
+Text forms (formats, specs, recipes, policies) are the same here, in the program and in files.
+Every function takes NumPy arrays, torch tensors or ml_dtypes arrays and returns NumPy arrays; the
+GIL is released while the native code runs.
+"""
+
+from ._core import FormatError, available_targets, current_target, num_threads
+from ._core import set_num_threads, set_target
+from .models import LinearContext, Model, halo_linear, load_model
+from .numerics import (Format, Quantized, decode, encode, fake_quantize, formats, hadamard,
+                       hadamard_matrix, hadamard_signs, matmul, matmul_codes, quantize)
+from .tools import Comparison, Run, compare, train, validate
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Comparison", "Format", "FormatError", "LinearContext", "Model", "Quantized", "Run",
+    "available_targets", "compare", "current_target", "decode", "encode", "fake_quantize",
+    "formats", "hadamard", "hadamard_matrix", "hadamard_signs", "halo_linear", "load_model",
+    "matmul", "matmul_codes", "num_threads", "quantize", "set_num_threads", "set_target", "train",
+    "validate",
+]

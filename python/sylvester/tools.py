@@ -1,0 +1,78 @@
+"""Comparison, training, validation."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from . import _core
+from ._arrays import bits
+
+
+class Comparison:
+    """Result of compare(): .equal, .first (index, values, neighbours), .report()."""
+
+    def __init__(self, native):
+        self._native = native
+        self.equal = native["equal"]
+        self.mismatches = native["mismatches"]
+        self.first = native["first"]
+
+    def report(self):
+        return self._native["report"]
+
+    def assert_ok(self):
+        """Raises AssertionError with the report when the arrays differ beyond the tolerance."""
+        if not self.equal:
+            raise AssertionError(self.report())
+
+    def __bool__(self):
+        return self.equal
+
+    def __repr__(self):
+        return self.report()
+
+
+def compare(a, b, tolerance="exact"):
+    """Golden-reference check of two arrays: tolerance "exact", "ulp:N", "abs:X" or "rel:X"."""
+    left, name_a = bits(a)
+    right, name_b = bits(b)
+    if left.shape != right.shape:
+        raise ValueError(f"shapes {left.shape} and {right.shape} differ")
+    if left.dtype != right.dtype or name_a != name_b:
+        raise ValueError(f"types {name_a or left.dtype} and {name_b or right.dtype} differ")
+    return Comparison(_core.compare(left.reshape(-1), right.reshape(-1), name_a or "",
+                                    list(left.shape), tolerance))
+
+
+class Run:
+    """A run folder: .metrics (list of records), .config, .results."""
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+        self.config = json.loads((self.folder / "config.json").read_text())
+        lines = (self.folder / "metrics.jsonl").read_text().splitlines()
+        self.metrics = [record for record in map(json.loads, lines) if "step" in record]
+        results = self.folder / "results.json"
+        self.results = json.loads(results.read_text()) if results.is_file() else {}
+
+
+def train(callbacks=(), **options):
+    """Train as `sylvester train` does; options are its option names with underscores (model, data,
+    recipe, out, max_steps, learning_rate, ...). Each callback is called with every metrics record
+    as a dict. Returns the Run."""
+    text = {key: json.dumps(value) if isinstance(value, bool) else str(value)
+            for key, value in options.items() if value is not None}
+
+    def on_record(line):
+        record = json.loads(line)
+        for callback in callbacks:
+            callback(record)
+
+    return Run(_core.train(text, on_record))
+
+
+def validate(path):
+    """Every rule a file breaks (safetensors, GGUF, npy, model folder), as a list of dicts with
+    file, offset, field and rule; empty when the file is good."""
+    return _core.validate(str(path))
