@@ -53,48 +53,48 @@ template <class T>
 void rows_scalar(const Axis& axis, MatrixView<const T> X, MatrixView<T> Y) {
   using Z = typename Compute<T>::Type;
   const std::int64_t n = X.cols;
-  parallel_blocks(
-      X.rows, std::max<std::int64_t>(1, kTaskElements / n),
-      [&](std::int64_t, std::int64_t begin, std::int64_t end) {
-        Buffer<Z> z(n), work(axis.base);
-        for (std::int64_t i = begin; i < end; ++i) {
-          for (std::int64_t j = 0; j < n; ++j) z[j] = Compute<T>::load(X(i, j));
-          if (!axis.signs.empty() && !axis.inverse) {
-            for (std::int64_t j = 0; j < n; ++j) z[j] *= axis.signs[static_cast<std::size_t>(j)];
-          }
-          transform_blocks(axis, z.data(), 1, work.data());
-          if (!axis.signs.empty() && axis.inverse) {
-            for (std::int64_t j = 0; j < n; ++j) z[j] *= axis.signs[static_cast<std::size_t>(j)];
-          }
-          for (std::int64_t j = 0; j < n; ++j) Y(i, j) = Compute<T>::store(z[j]);
-        }
-      });
+  parallel_blocks(X.rows, std::max<std::int64_t>(1, kTaskElements / n),
+                  [&](std::int64_t, std::int64_t begin, std::int64_t end) {
+                    Buffer<Z> z(n), work(axis.base);
+                    for (std::int64_t i = begin; i < end; ++i) {
+                      for (std::int64_t j = 0; j < n; ++j) z[j] = Compute<T>::load(X(i, j));
+                      if (!axis.signs.empty() && !axis.inverse) {
+                        for (std::int64_t j = 0; j < n; ++j)
+                          z[j] *= axis.signs[static_cast<std::size_t>(j)];
+                      }
+                      transform_blocks(axis, z.data(), 1, work.data());
+                      if (!axis.signs.empty() && axis.inverse) {
+                        for (std::int64_t j = 0; j < n; ++j)
+                          z[j] *= axis.signs[static_cast<std::size_t>(j)];
+                      }
+                      for (std::int64_t j = 0; j < n; ++j) Y(i, j) = Compute<T>::store(z[j]);
+                    }
+                  });
 }
 
 template <class T>
 void cols_scalar(const Axis& axis, MatrixView<const T> X, MatrixView<T> Y) {
   using Z = typename Compute<T>::Type;
-  parallel_blocks(
-      X.cols, kScalarPanel, [&](std::int64_t, std::int64_t begin, std::int64_t end) {
-        const std::int64_t width = end - begin;
-        Buffer<Z> z(X.rows * width), work(axis.base);
-        const auto sign = [&](std::int64_t i, bool wanted) {
-          return !axis.signs.empty() && wanted ? Z(axis.signs[static_cast<std::size_t>(i)]) : Z(1);
-        };
-        for (std::int64_t i = 0; i < X.rows; ++i) {
-          const Z r = sign(i, !axis.inverse);
-          for (std::int64_t j = 0; j < width; ++j) {
-            z[i * width + j] = r * Compute<T>::load(X(i, begin + j));
-          }
-        }
-        transform_blocks(axis, z.data(), width, work.data());
-        for (std::int64_t i = 0; i < X.rows; ++i) {
-          const Z r = sign(i, axis.inverse);
-          for (std::int64_t j = 0; j < width; ++j) {
-            Y(i, begin + j) = Compute<T>::store(r * z[i * width + j]);
-          }
-        }
-      });
+  parallel_blocks(X.cols, kScalarPanel, [&](std::int64_t, std::int64_t begin, std::int64_t end) {
+    const std::int64_t width = end - begin;
+    Buffer<Z> z(X.rows * width), work(axis.base);
+    const auto sign = [&](std::int64_t i, bool wanted) {
+      return !axis.signs.empty() && wanted ? Z(axis.signs[static_cast<std::size_t>(i)]) : Z(1);
+    };
+    for (std::int64_t i = 0; i < X.rows; ++i) {
+      const Z r = sign(i, !axis.inverse);
+      for (std::int64_t j = 0; j < width; ++j) {
+        z[i * width + j] = r * Compute<T>::load(X(i, begin + j));
+      }
+    }
+    transform_blocks(axis, z.data(), width, work.data());
+    for (std::int64_t i = 0; i < X.rows; ++i) {
+      const Z r = sign(i, axis.inverse);
+      for (std::int64_t j = 0; j < width; ++j) {
+        Y(i, begin + j) = Compute<T>::store(r * z[i * width + j]);
+      }
+    }
+  });
 }
 
 template <class T>
