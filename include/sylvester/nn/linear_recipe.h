@@ -10,7 +10,8 @@
 
 namespace sylvester {
 
-// A.B = Hl' ( Q_a(Hl A Hm) Q_b(Hm' B Hr) ) Hr'   (middle cancels inside; left and right are undone)
+// A.B = Hl' ( Q_a(Hl A Hm) Q_b(Hm' B Hr) ) Hr'   (middle cancels inside; left and right are undone
+// on the result). Each operand is quantized along the contracted dimension.
 struct Product {
   bool left = false;
   bool middle = false;
@@ -30,11 +31,39 @@ struct LinearRecipe {
   friend bool operator==(const LinearRecipe&, const LinearRecipe&) = default;
 };
 
-// "fp32" | "bf16" | "halo0-int8" | "halo2-mxfp6_e3m2" | "F.m+E.lr+G.r-int8" pattern forms, and the
-// other rows of recipe_names(). ValueError names the nearest known recipe.
+// Text form:
+//   fp32 | bf16 | NAME | PLACEMENT-SPEC[/SPEC][+bf16]
+//   NAME       a row of recipe_rows(): switchback-int8, jetfire-int8, deepseek-fp8, te-mxfp8
+//   PLACEMENT  a row of placement_rows(): halo0 halo1 halo2 halo2-as-coded ..., or a pattern
+//              PRODUCT.SIDES[+PRODUCT.SIDES...] with PRODUCT in F E G and SIDES letters of L M R,
+//              dots between them allowed: "F.M+E.L.R+G.R", "f.m+e.lr". An absent product is plain.
+//   SPEC       a QuantSpec, or fp8 fp6 fp4 for float8_e4m3fn float6_e3m2fn float4_e2m1fn; after '/'
+//              the one of E_Y, where it differs from that of X and W ("halo0-e4m3/e5m2").
+//   +bf16      bfloat16_values
+// Errors: ValueError that names the nearest known recipe, or the option of the spec.
 LinearRecipe parse_recipe(std::string_view text);
-// The preset names this build knows (placements times specs, and single rows).
+
+// Which sides are rotated, by name; the specs come with the recipe.
+struct PlacementRow {
+  std::string_view name;
+  std::string_view pattern;
+  std::string_view source;
+};
+const std::vector<PlacementRow>& placement_rows();
+
+// Schemes whose operands differ from each other, written out.
+struct RecipeRow {
+  std::string_view name;
+  std::string_view pattern;
+  std::string_view x, w, e;                 // specs of X, W and E_Y in F and E
+  std::string_view gradient_e, gradient_x;  // and in G
+  std::string_view source;
+};
+const std::vector<RecipeRow>& recipe_rows();
+
+// fp32, bf16, every placement with the specs the papers use, and the names of recipe_rows().
 std::vector<std::string> recipe_names();
+
 // The three products written out, one line each: what a student would print.
 std::string describe(const LinearRecipe& recipe);
 
