@@ -5,8 +5,9 @@
 // CPU it runs on, so it answers a set of small integer products once before it is trusted; a wrong
 // answer sends every later product to Eigen.
 //
-// Threads: C is cut into as many panels as there are threads, each a single-threaded library call.
-// One fork and join a product; the libraries' own barriers cost more on a loaded machine.
+// Threads: C is cut into panels, each a single-threaded library call, so that the bits do not
+// depend on the number of threads (they do depend on the machine and its libraries). One fork and
+// join a product; the libraries' own barriers cost more on a loaded machine.
 
 #include <cblas.h>
 #include <omp.h>
@@ -154,31 +155,37 @@ class OneLibraryThread {
   int before_;
 };
 
-// Panels of whole vector registers; work under 2^20 multiply-adds is not worth a fork.
+// C is cut along its longer side into 2^j panels of 128 to 256 rows or columns (at most 64), a
+// function of the shape alone: the same library calls are made for any number of threads.
+std::int64_t panel_length(std::int64_t length, double work) {
+  constexpr std::int64_t kLeast = 128, kAlign = 16;
+  if (work < 1 << 20) return length;  // not worth a fork
+  std::int64_t panels = 1;
+  while (panels < 64 && length / (2 * panels) >= kLeast) panels *= 2;
+  const std::int64_t even = (length + panels - 1) / panels;
+  return (even + kAlign - 1) / kAlign * kAlign;
+}
+
 template <class T>
 void parallel_product(const Product<T>& p) {
-  constexpr std::int64_t kPanel = 48;  // columns or rows of oneDNN's AVX-512 tile
   const bool along_n = p.N >= p.M;
   const std::int64_t length = along_n ? p.N : p.M;
-  const std::int64_t blocks = (length + kPanel - 1) / kPanel;
   const double work = static_cast<double>(p.M) * static_cast<double>(p.N) * p.K;
-  const std::int64_t grain = work < 1 << 20 ? blocks : 1;
-  parallel_for(blocks, grain, [&](std::int64_t begin, std::int64_t end) {
-    const OneLibraryThread one;
-    const std::int64_t first = begin * kPanel;
-    const std::int64_t count = std::min(length, end * kPanel) - first;
-    Product<T> part = p;
-    if (along_n) {
-      part.N = count;
-      part.B += p.transpose_b ? first * p.ldb : first;
-      part.C += first;
-    } else {
-      part.M = count;
-      part.A += p.transpose_a ? first : first * p.lda;
-      part.C += first * p.ldc;
-    }
-    serial_product(part);
-  });
+  parallel_blocks(length, panel_length(length, work),
+                  [&](std::int64_t, std::int64_t begin, std::int64_t end) {
+                    const OneLibraryThread one;
+                    Product<T> part = p;
+                    if (along_n) {
+                      part.N = end - begin;
+                      part.B += p.transpose_b ? begin * p.ldb : begin;
+                      part.C += begin;
+                    } else {
+                      part.M = end - begin;
+                      part.A += p.transpose_a ? begin : begin * p.lda;
+                      part.C += begin * p.ldc;
+                    }
+                    serial_product(part);
+                  });
 }
 
 template <class T>

@@ -1,6 +1,7 @@
 // Real products against a long double sum, all transposes, strides, alpha and beta.
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -86,6 +87,28 @@ void sweep() {
 
 TEST(Product, FloatWithinBound) { sweep<float>(); }
 TEST(Product, DoubleWithinBound) { sweep<double>(); }
+
+TEST(Product, SameBitsForEveryThreadCount) {
+  std::mt19937_64 random(7);
+  std::normal_distribution<float> normal;
+  for (const auto& [M, N, K] : {std::array<std::int64_t, 3>{300, 520, 90}, {700, 100, 64}}) {
+    std::vector<float> A(static_cast<std::size_t>(M * K)), B(static_cast<std::size_t>(N * K));
+    for (float& x : A) x = normal(random);
+    for (float& x : B) x = normal(random);
+    std::vector<float> one(static_cast<std::size_t>(M * N)), many(one.size());
+    for (int threads = 1; threads <= 3; ++threads) {
+      set_num_threads(threads);
+      std::vector<float>& out = threads == 1 ? one : many;
+      product(MatrixView<const float>(A.data(), M, K), false,
+              MatrixView<const float>(B.data(), N, K), true, MatrixView<float>(out.data(), M, N));
+      if (threads > 1) {
+        for (std::size_t i = 0; i < one.size(); ++i) {
+          ASSERT_EQ(one[i], many[i]) << "element " << i << " threads " << threads << " seed 7";
+        }
+      }
+    }
+  }
+}
 
 TEST(Product, EmptySizesWriteNothingAndZeroKScalesC) {
   std::vector<float> c{1, 2, 3, 4};

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace sylvester {
 
@@ -26,6 +27,8 @@ struct Accumulation {
   friend bool operator==(const Accumulation&, const Accumulation&) = default;
 };
 
+// Every policy's name, software first; the hardware ones in the order of docs/tensor_cores.md.
+std::vector<std::string> known_accumulations();
 // "blas" | "ordered" | "exact" | "int32" | "sm90-wgmma" | "sm90-cublaslt" | ...
 // [:splitk=N][:promote=N] ValueError names the nearest known policy.
 Accumulation parse_accumulation(std::string_view text);

@@ -30,6 +30,13 @@ void matmul(const Operand& A, const Operand& B, const Accumulation& accumulation
 void matmul_codes(MatrixView<const std::uint8_t> A, DType a, MatrixView<const std::uint8_t> B,
                   DType b, const Accumulation& accumulation, MatrixView<const float> C0,
                   MatrixView<float> D);
+// The same for kBFloat16 and kFloat16 bit patterns, and for float32 (tensor cores read it as tf32).
+void matmul_codes(MatrixView<const std::uint16_t> A, DType a, MatrixView<const std::uint16_t> B,
+                  DType b, const Accumulation& accumulation, MatrixView<const float> C0,
+                  MatrixView<float> D);
+void matmul_codes(MatrixView<const float> A, MatrixView<const float> B,
+                  const Accumulation& accumulation, MatrixView<const float> C0,
+                  MatrixView<float> D);
 // int8 codes to int32, exact (wraps as the hardware does).
 void matmul_codes(MatrixView<const std::int8_t> A, MatrixView<const std::int8_t> B,
                   MatrixView<const std::int32_t> C0, MatrixView<std::int32_t> D);

@@ -1,0 +1,44 @@
+// The product engines behind matmul(), one per kind of accumulation. Shapes: A [M, K], B [N, K] as
+// views, D [M, N]. None applies a scale that lies outside the sum.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+
+#include "gemm/operand.h"
+#include "sylvester/core/view.h"
+#include "sylvester/gemm/accumulation.h"
+
+namespace sylvester::detail {
+
+// Float32, k ascending, one accumulator an output, one FMA a product. NaN is 0x7FC00000.
+void ordered_product(const OperandView& A, const OperandView& B, MatrixView<float> D);
+
+// One rounding of the exact sum of A B, the scales inside the sum included when `scaled`.
+// Zero sums are +0, NaN is 0x7FC00000.
+void exact_product(const OperandView& A, const OperandView& B, bool scaled, MatrixView<float> D);
+
+// A finished window of C: rows [m0, m0 + rows), columns [n0, n0 + cols).
+struct IntBlock {
+  const std::int32_t* data;
+  std::int64_t stride;
+  std::int64_t m0, rows, n0, cols;
+};
+using IntSink = std::function<void(const IntBlock&)>;
+// Signed codes (unsigned ones minus 128), zero points left out, int32 sums that wrap. The sink is
+// called once for each window of D, from any thread.
+void int32_product(const OperandView& A, const OperandView& B, const IntSink& sink);
+// sum_k (a - za)(b - zb) as float32, zero points included, when each row has one zero point.
+void integer_product(const OperandView& A, const OperandView& B, MatrixView<float> D);
+
+// Throws UnsupportedError unless both operands hold integer codes.
+void require_integers(const OperandView& A, const OperandView& B);
+
+// The fast path with every scale inside; bits not promised.
+void blas_product(const OperandView& A, const OperandView& B, MatrixView<float> D);
+
+// One chain or more of fused steps, from C0 (or +0 when its data is null).
+void hardware_product(const OperandView& A, const OperandView& B, const Accumulation& accumulation,
+                      MatrixView<const float> C0, MatrixView<float> D);
+
+}  // namespace sylvester::detail
