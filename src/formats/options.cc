@@ -16,14 +16,15 @@ struct Name {
   std::string_view text;
 };
 
-constexpr std::array<Name<Rounding>, 7> kRoundings{
+constexpr std::array<Name<Rounding>, 8> kRoundings{
     {{Rounding::kNearestEven, "nearest_even"},
      {Rounding::kNearestAway, "nearest_away"},
      {Rounding::kTowardZero, "toward_zero"},
      {Rounding::kNearestTowardNegative, "nearest_toward_negative"},
      {Rounding::kStochastic, "stochastic"},
      {Rounding::kDown, "down"},
-     {Rounding::kUp, "up"}}};
+     {Rounding::kUp, "up"},
+     {Rounding::kNearestTowardZero, "nearest_toward_zero"}}};
 constexpr std::array<Name<Overflow>, 2> kOverflows{
     {{Overflow::kSaturate, "saturate"}, {Overflow::kNonfinite, "nonfinite"}}};
 constexpr std::array<Name<NanMode>, 7> kNanModes{{{NanMode::kCanonical, "canonical"},

@@ -46,7 +46,7 @@ TEST(DTypeTest, StorageBytes) {
 
 TEST(OptionsTest, TextFormsRoundTripAndNameWhatIsAllowed) {
   for (const char* name : {"nearest_even", "nearest_away", "toward_zero", "nearest_toward_negative",
-                           "stochastic", "down", "up"}) {
+                           "stochastic", "down", "up", "nearest_toward_zero"}) {
     EXPECT_EQ(to_string(parse_rounding(name)), name);
   }
   for (const char* name : {"saturate", "nonfinite"}) {

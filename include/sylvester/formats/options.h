@@ -11,7 +11,8 @@
 
 namespace sylvester {
 
-// Text forms: nearest_even nearest_away toward_zero nearest_toward_negative stochastic down up.
+// Text forms: nearest_even nearest_away toward_zero nearest_toward_negative stochastic down
+// up nearest_toward_zero.
 enum class Rounding : std::uint8_t {
   kNearestEven,  // ties to the even code; float8_e8m0fnu: as torch and ml_dtypes, see scalar.h
   kNearestAway,  // ties away from zero
@@ -20,6 +21,7 @@ enum class Rounding : std::uint8_t {
   kStochastic,             // up with probability equal to the distance, from Philox
   kDown,                   // magnitude down (the name E8M0 scales use for kTowardZero)
   kUp,                     // magnitude up
+  kNearestTowardZero,      // ties toward zero (Quartet's forward quantizer)
 };
 
 // Overflow is judged after rounding with unbounded exponent: the rounded magnitude exceeds the

@@ -179,6 +179,8 @@ SYLVESTER_HOST_DEVICE constexpr bool rounds_up(std::uint64_t rest, int shift, bo
       return !above_range && rest >= half;
     case Rounding::kNearestTowardNegative:
       return !above_range && (rest > half || (rest == half && negative));
+    case Rounding::kNearestTowardZero:
+      return !above_range && rest > half;
     case Rounding::kStochastic: {
       if (shift >= 88) return false;
       const std::uint64_t top = shift >= 24 ? rest >> (shift - 24) : rest << (24 - shift);

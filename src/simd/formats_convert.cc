@@ -1,0 +1,285 @@
+// Bulk conversions. The bodies are in formats-inl.h; here are the loops over memory.
+#include "formats/convert_kernels.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "sylvester/formats/dtype.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "simd/formats_convert.cc"
+#define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_AVX3_DL)
+#include <hwy/foreach_target.h>
+// After foreach_target.
+#include <hwy/cache_control.h>
+#include <hwy/highway.h>
+
+#include "simd/formats-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace sylvester::detail {
+namespace HWY_NAMESPACE {
+#if HWY_TARGET != HWY_SCALAR
+
+using D = hn::ScalableTag<float>;
+using DI = hn::RebindToSigned<D>;
+using DU = hn::RebindToUnsigned<D>;
+using VI = hn::Vec<DI>;
+
+// Random words are made for this many elements at a time.
+constexpr std::int64_t kChunk = 1024;
+
+inline std::int64_t lanes() { return static_cast<std::int64_t>(hn::Lanes(D())); }
+
+template <class T, class DV, class V>
+HWY_INLINE void store(V v, DV dv, T* HWY_RESTRICT p, bool stream_out) {
+  if (stream_out) {
+    hn::Stream(v, dv, p);
+  } else {
+    hn::StoreU(v, dv, p);
+  }
+}
+
+// Elements before p reaches the alignment that Stream needs.
+template <class T>
+std::int64_t head(const T* p, std::int64_t bytes, std::int64_t n, bool stream_out) {
+  const auto off = static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(p) %
+                                             static_cast<std::uintptr_t>(bytes));
+  if (!stream_out || off == 0) return 0;
+  return std::min<std::int64_t>(n, (bytes - off) / static_cast<std::int64_t>(sizeof(T)));
+}
+
+// 4 Lanes elements; `random` is read only when the encoder uses it.
+template <class E>
+HWY_INLINE hn::Vec<hn::Repartition<std::uint8_t, D>> encode_step(
+    const E& encoder, const float* HWY_RESTRICT x, const std::uint32_t* HWY_RESTRICT random) {
+  const D d;
+  const DU du;
+  const std::int64_t N = lanes();
+  VI c[4];
+  for (int k = 0; k < 4; ++k) {
+    const auto v = hn::LoadU(d, x + k * N);
+    if constexpr (E::kUsesRandom) {
+      c[k] = encoder.Encode(v, hn::LoadU(du, random + k * N));
+    } else {
+      c[k] = encoder.Encode(v);
+    }
+  }
+  return PackBytes(d, c[0], c[1], c[2], c[3]);
+}
+
+template <class E>
+void encode_loop(const E& encoder, const float* HWY_RESTRICT x, std::uint8_t* HWY_RESTRICT codes,
+                 std::int64_t n, const EncodeOptions& options, bool stream_out) {
+  const hn::Repartition<std::uint8_t, D> d8;
+  const std::int64_t step = 4 * lanes();
+  alignas(64) std::uint32_t random[E::kUsesRandom ? kChunk : 1];
+  const auto some = [&](std::int64_t i, std::int64_t count) HWY_ATTR {  // count < step
+    alignas(64) float x_tail[HWY_MAX_BYTES] = {};
+    alignas(64) std::uint8_t code_tail[HWY_MAX_BYTES];
+    std::memcpy(x_tail, x + i, static_cast<std::size_t>(count) * sizeof(float));
+    if constexpr (E::kUsesRandom) {
+      RandomWords(options.stream, options.first_element + static_cast<std::uint64_t>(i), count,
+                  random);
+    }
+    hn::StoreU(encode_step(encoder, x_tail, random), d8, code_tail);
+    std::memcpy(codes + i, code_tail, static_cast<std::size_t>(count));
+  };
+  std::int64_t i = head(codes, step, n, stream_out);
+  if (i > 0) some(0, i);
+  while (i + step <= n) {
+    const std::int64_t chunk =
+        E::kUsesRandom ? (std::min(n - i, kChunk) / step) * step : (n - i) / step * step;
+    if constexpr (E::kUsesRandom) {
+      RandomWords(options.stream, options.first_element + static_cast<std::uint64_t>(i), chunk,
+                  random);
+    }
+    for (std::int64_t k = 0; k < chunk; k += step) {
+      store(encode_step(encoder, x + i + k, random + (E::kUsesRandom ? k : 0)), d8, codes + i + k,
+            stream_out);
+    }
+    i += chunk;
+  }
+  if (i < n) some(i, n - i);
+}
+
+// 16-bit sources pass through a float32 chunk that stays in the first-level cache.
+template <DType kFrom>
+void widen(const std::uint16_t* HWY_RESTRICT x, float* HWY_RESTRICT out, std::int64_t n) {
+  const D d;
+  const std::int64_t N = lanes();
+  std::int64_t i = 0;
+  for (; i + N <= n; i += N) hn::StoreU(LoadFloat<kFrom>(d, x + i), d, out + i);
+  if (i == n) return;
+  alignas(64) std::uint16_t tail[HWY_MAX_BYTES / 4] = {};
+  alignas(64) float wide[HWY_MAX_BYTES / 4];
+  std::memcpy(tail, x + i, static_cast<std::size_t>(n - i) * sizeof(std::uint16_t));
+  hn::Store(LoadFloat<kFrom>(d, tail), d, wide);
+  std::memcpy(out + i, wide, static_cast<std::size_t>(n - i) * sizeof(float));
+}
+
+template <class E>
+void encode_narrow_loop(const E& encoder, const EncodeJob& job) {
+  alignas(64) float wide[kChunk];
+  const auto* x = static_cast<const std::uint16_t*>(job.x);
+  EncodeOptions options = job.options;
+  for (std::int64_t i = 0; i < job.n; i += kChunk) {
+    const std::int64_t n = std::min(kChunk, job.n - i);
+    if (job.from == DType::kBFloat16) {
+      widen<DType::kBFloat16>(x + i, wide, n);
+    } else {
+      widen<DType::kFloat16>(x + i, wide, n);
+    }
+    options.first_element = job.options.first_element + static_cast<std::uint64_t>(i);
+    encode_loop(encoder, wide, static_cast<std::uint8_t*>(job.codes) + i, n, options,
+                job.stream_out);
+  }
+}
+
+template <class E>
+void encode16_loop(const E& encoder, const float* HWY_RESTRICT x, std::uint16_t* HWY_RESTRICT codes,
+                   std::int64_t n, const EncodeOptions& options) {
+  const D d;
+  const DU du;
+  const hn::Rebind<std::uint16_t, D> d16;
+  const std::int64_t N = lanes();
+  alignas(64) std::uint32_t random[kChunk];
+  alignas(64) float x_tail[HWY_MAX_BYTES / 4];
+  alignas(64) std::uint16_t code_tail[HWY_MAX_BYTES / 4];
+  for (std::int64_t i = 0; i < n; i += kChunk) {
+    const std::int64_t chunk = std::min(n - i, kChunk);
+    if constexpr (E::kUsesRandom) {
+      RandomWords(options.stream, options.first_element + static_cast<std::uint64_t>(i), chunk,
+                  random);
+    }
+    for (std::int64_t k = 0; k < chunk; k += N) {
+      const bool tail = k + N > chunk;
+      const float* from = x + i + k;
+      if (tail) {
+        std::memset(x_tail, 0, sizeof(x_tail));
+        std::memcpy(x_tail, from, static_cast<std::size_t>(chunk - k) * sizeof(float));
+        from = x_tail;
+      }
+      const auto c = encoder.Encode(hn::LoadU(d, from),
+                                    E::kUsesRandom ? hn::LoadU(du, random + k) : hn::Zero(du));
+      const auto packed = hn::DemoteTo(d16, c);
+      if (tail) {
+        hn::StoreU(packed, d16, code_tail);
+        std::memcpy(codes + i + k, code_tail,
+                    static_cast<std::size_t>(chunk - k) * sizeof(std::uint16_t));
+      } else {
+        hn::StoreU(packed, d16, codes + i + k);
+      }
+    }
+  }
+}
+
+void encode_all(const EncodeJob& job) {
+  const auto* x = static_cast<const float*>(job.x);
+  WithEncoder(D(), job.to, job.options, [&](const auto& encoder) HWY_ATTR {
+    if (job.to == DType::kBFloat16 || job.to == DType::kFloat16) {
+      if (job.from != DType::kFloat32) return encode_scalar(job);
+      encode16_loop(encoder, x, static_cast<std::uint16_t*>(job.codes), job.n, job.options);
+      return;
+    }
+    if (job.from != DType::kFloat32) return encode_narrow_loop(encoder, job);
+    encode_loop(encoder, x, static_cast<std::uint8_t*>(job.codes), job.n, job.options,
+                job.stream_out);
+    if (job.stream_out) hwy::FlushStream();
+  });
+}
+
+// Decodes 4 vectors at a time; Code is uint8_t or uint16_t.
+template <class Code, class Decoder>
+void decode_loop(const Decoder& decoder, const Code* HWY_RESTRICT codes, float* HWY_RESTRICT x,
+                 std::int64_t n, bool stream_out) {
+  const D d;
+  const DI di;
+  const hn::Rebind<Code, D> dc;
+  const std::int64_t N = lanes();
+  const auto some = [&](std::int64_t i, std::int64_t count) HWY_ATTR {  // count < Lanes
+    alignas(64) Code code_tail[HWY_MAX_BYTES / 4] = {};
+    alignas(64) float x_tail[HWY_MAX_BYTES / 4];
+    std::memcpy(code_tail, codes + i, static_cast<std::size_t>(count) * sizeof(Code));
+    hn::Store(decoder.Decode(hn::PromoteTo(di, hn::LoadU(dc, code_tail))), d, x_tail);
+    std::memcpy(x + i, x_tail, static_cast<std::size_t>(count) * sizeof(float));
+  };
+  std::int64_t i = head(x, 4 * N, n, stream_out);
+  if (i > 0) some(0, i);
+  for (; i + 4 * N <= n; i += 4 * N) {
+    for (int k = 0; k < 4; ++k) {
+      const VI code = hn::PromoteTo(di, hn::LoadU(dc, codes + i + k * N));
+      store(decoder.Decode(code), d, x + i + k * N, stream_out);
+    }
+  }
+  for (; i < n; i += N) some(i, std::min(N, n - i));
+  if (stream_out) hwy::FlushStream();
+}
+
+void decode_all(const DecodeJob& job) {
+  WithDecoder(D(), job.from, [&](const auto& decoder) HWY_ATTR {
+    if (job.from == DType::kBFloat16 || job.from == DType::kFloat16) {
+      const auto* codes = static_cast<const std::uint16_t*>(job.codes);
+      decode_loop(decoder, codes, job.x, job.n, job.stream_out);
+    } else {
+      const auto* codes = static_cast<const std::uint8_t*>(job.codes);
+      decode_loop(decoder, codes, job.x, job.n, job.stream_out);
+    }
+  });
+}
+
+void round_bfloat16_all(const float* x, float* out, std::int64_t n) {
+  const D d;
+  const std::int64_t N = lanes();
+  const BFloat16Encoder<D> encoder(d, kIeeeEncode);
+  std::int64_t i = 0;
+  for (; i + N <= n; i += N) {
+    const VI code = encoder.Encode(hn::LoadU(d, x + i));
+    hn::StoreU(hn::BitCast(d, hn::ShiftLeft<16>(code)), d, out + i);
+  }
+  round_to_bfloat16_scalar(x + i, out + i, n - i);
+}
+
+void random_words_all(const RandomStream& stream, std::uint64_t first, std::uint32_t* out,
+                      std::int64_t n) {
+  RandomWords(stream, first, n, out);
+}
+
+#else  // a CPU without any of the instruction sets above
+
+void encode_all(const EncodeJob& job) { encode_scalar(job); }
+void decode_all(const DecodeJob& job) { decode_scalar(job); }
+void round_bfloat16_all(const float* x, float* out, std::int64_t n) {
+  round_to_bfloat16_scalar(x, out, n);
+}
+void random_words_all(const RandomStream& stream, std::uint64_t first, std::uint32_t* out,
+                      std::int64_t n) {
+  random_words_scalar(stream, first, out, n);
+}
+
+#endif
+
+}  // namespace HWY_NAMESPACE
+}  // namespace sylvester::detail
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace sylvester::detail {
+
+HWY_EXPORT(encode_all);
+HWY_EXPORT(decode_all);
+HWY_EXPORT(round_bfloat16_all);
+HWY_EXPORT(random_words_all);
+
+void encode_simd(const EncodeJob& job) noexcept { HWY_DYNAMIC_DISPATCH(encode_all)(job); }
+void decode_simd(const DecodeJob& job) noexcept { HWY_DYNAMIC_DISPATCH(decode_all)(job); }
+void round_to_bfloat16_simd(const float* x, float* out, std::int64_t n) noexcept {
+  HWY_DYNAMIC_DISPATCH(round_bfloat16_all)(x, out, n);
+}
+void random_words_simd(const RandomStream& stream, std::uint64_t first, std::uint32_t* out,
+                       std::int64_t n) noexcept {
+  HWY_DYNAMIC_DISPATCH(random_words_all)(stream, first, out, n);
+}
+
+}  // namespace sylvester::detail
+#endif  // HWY_ONCE
