@@ -1,0 +1,99 @@
+// One quantization of one matrix: shapes, tiles, scales, and the loops over rows.
+#pragma once
+
+#include <cstdint>
+#include <mutex>
+#include <vector>
+
+#include "quant/element.h"
+#include "quant/row_kernels.h"
+#include "quant/scale.h"
+#include "sylvester/core/view.h"
+#include "sylvester/quant/quantize.h"
+
+namespace sylvester::detail {
+
+// How a spec cuts a rows x cols matrix. Tiles are the unit of work and of the statistics' sums;
+// they follow from shape and spec alone.
+struct Geometry {
+  std::int64_t rows = 0, cols = 0;
+  std::int64_t block_rows = 0, block_cols = 0;
+  std::int64_t scale_rows = 0, scale_cols = 0;
+  std::int64_t tile_rows = 0, tile_cols = 0;
+  bool global = false;  // scales need a pass over the whole matrix first
+
+  // Errors: ValueError when the spec does not fit the shape.
+  Geometry(const QuantSpec& resolved, std::int64_t rows, std::int64_t cols);
+  std::int64_t tiles_across() const { return cols == 0 ? 0 : (cols + tile_cols - 1) / tile_cols; }
+  std::int64_t tiles() const {
+    return rows == 0 ? 0 : (rows + tile_rows - 1) / tile_rows * tiles_across();
+  }
+};
+
+// Scales of the blocks that one row of a tile crosses.
+struct ScaleStrip {
+  std::vector<float> scale, factor, zero;
+  std::vector<std::uint8_t> code;
+  bool poisoned = false;  // some scale is NaN
+  void resize(std::int64_t n);
+  void set(std::int64_t k, const BlockScale& s);
+};
+
+// Where the results of an encoding pass go; null members are not wanted.
+struct Sink {
+  QuantizedMatrix* out = nullptr;
+  MatrixView<float> values{};
+  StatsSum* stats = nullptr;
+};
+
+class Engine {
+ public:
+  // `spec` is resolved and no cast.
+  Engine(const QuantSpec& spec, std::int64_t rows, std::int64_t cols, const RandomStream& stream);
+
+  const Geometry& geometry() const { return geometry_; }
+  const ScalePlan& plan() const { return plan_; }
+  const ElementMap& map() const { return map_; }
+  bool needs_observation() const { return geometry_.global || needs_tensor_absmax_; }
+
+  // Rows first_row ... of the matrix; columns [col, col + X.cols). Thread-safe.
+  void observe(MatrixView<const float> X, std::int64_t first_row, std::int64_t col);
+  void finish_observation();
+  // Replaces the scale of a kTensor spec (the grid search).
+  void set_tensor_scale(const BlockScale& scale);
+  // Codes, scales, values, statistics of a window that starts at a tile boundary in both
+  // directions (rows: at a multiple of block_rows suffices). Thread-safe for distinct windows.
+  void encode(MatrixView<const float> X, std::int64_t first_row, std::int64_t col,
+              const Sink& sink) const;
+  // The window of `q` that starts at (first_row, col) and has the shape of `values`.
+  void decode(const QuantizedMatrix& q, std::int64_t first_row, std::int64_t col,
+              MatrixView<float> values) const;
+  // Errors of `q` against the window X.
+  void measure(MatrixView<const float> X, std::int64_t first_row, std::int64_t col,
+               const QuantizedMatrix& q, StatsSum& sum) const;
+  // Copies the scales found by finish_observation().
+  void store_global_scales(QuantizedMatrix& out) const;
+
+ private:
+  void strip_of(MatrixView<const float> block_row, ScaleStrip& strip) const;
+  void select_block(MatrixView<const float> block, std::uint32_t magnitude, std::int64_t k,
+                    ScaleStrip& strip) const;
+  void encode_rows(MatrixView<const float> X, std::int64_t first_row, std::int64_t col,
+                   const ScaleStrip& strip, const RowScales& scales, const Sink& sink) const;
+  void store_scales(const ScaleStrip& strip, std::int64_t count, std::int64_t first_row,
+                    std::int64_t col, QuantizedMatrix& out) const;
+  std::int64_t segment(std::int64_t cols) const;
+
+  Geometry geometry_;
+  ScalePlan plan_;
+  ElementMap map_;
+  RandomStream stream_;
+  bool needs_tensor_absmax_ = false;
+  bool poisons_ = true;  // a NaN scale means codes 0 (torchao's MX differs)
+  std::mutex mutex_;
+  std::vector<std::uint32_t> magnitudes_;  // global: one per block; tensor absmax: one
+  std::vector<std::int32_t> lows_, highs_;
+  ScaleStrip global_scales_;  // of all blocks
+};
+
+}  // namespace sylvester::detail

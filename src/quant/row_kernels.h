@@ -1,0 +1,45 @@
+// Loops over a piece of one row. A row is cut in segments of equal length (the last may be
+// shorter), each with its own scale; segment 1 means a scale for every element (columns).
+// The bodies in row_kernels.cc define the results; src/simd/quant_*.cc gives the same bits.
+#pragma once
+
+#include <cstdint>
+
+#include "quant/element.h"
+
+namespace sylvester::detail {
+
+// One entry per segment. `zero` is read by asymmetric maps only.
+struct RowScales {
+  const float* scale = nullptr;
+  const float* factor = nullptr;
+  const float* zero = nullptr;
+};
+
+// Sums of one or more rows for QuantStats.
+struct StatsSum {
+  double error2 = 0, x2 = 0, max_error = 0;
+  std::int64_t zeros = 0, saturated = 0;
+  void add(const StatsSum& other) noexcept;
+};
+
+// magnitude[k] = max(magnitude[k], bits of |x| over segment k).
+void absmax_segments(const float* x, std::int64_t n, std::int64_t segment,
+                     std::uint32_t* magnitude) noexcept;
+// The same for the smallest and largest order_key.
+void range_segments(const float* x, std::int64_t n, std::int64_t segment, std::int32_t* low,
+                    std::int32_t* high) noexcept;
+// `first` is the index of x[0] in the random stream.
+void encode_row(const ElementMap& map, const float* x, std::int64_t n, std::int64_t segment,
+                const RowScales& scales, std::uint64_t first, std::uint8_t* codes);
+void decode_row(const ElementMap& map, const std::uint8_t* codes, std::int64_t n,
+                std::int64_t segment, const RowScales& scales, float* out) noexcept;
+// decode_row(encode_row(x)); x and out may be the same memory.
+void values_row(const ElementMap& map, const float* x, std::int64_t n, std::int64_t segment,
+                const RowScales& scales, std::uint64_t first, float* out);
+// Error of `values` against x. Sums run in eight lanes (element i of the piece in lane i % 8),
+// added as a tree at the end.
+void stats_row(const ElementMap& map, const float* x, const float* values, std::int64_t n,
+               std::int64_t segment, const RowScales& scales, StatsSum& sum) noexcept;
+
+}  // namespace sylvester::detail
