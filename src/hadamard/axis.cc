@@ -82,7 +82,10 @@ Axis resolve_axis(std::int64_t length, const HadamardOptions& options, const cha
   axis.base = find_base(axis.order);
   if (axis.base == 0) no_matrix(axis.order, what);
   axis.power = axis.order / axis.base;
-  if (axis.base > 1) axis.matrix = &base_matrix(axis.base);
+  if (axis.base > 1) {
+    axis.matrix = &base_matrix(axis.base);
+    axis.terms = axis.matrix->tiles[axis.inverse ? 1 : 0].data();
+  }
   if (axis.normalize) {
     axis.scale64 = 1.0 / std::sqrt(static_cast<double>(axis.order));
     axis.scale32 = static_cast<float>(axis.scale64);
@@ -90,6 +93,10 @@ Axis resolve_axis(std::int64_t length, const HadamardOptions& options, const cha
   if (options.signs) {
     const std::vector<std::int8_t> signs = hadamard_signs(*options.signs, length);
     axis.signs.assign(signs.begin(), signs.end());
+    if (axis.inverse) {
+      axis.post = axis.signs;
+      for (float& factor : axis.post) factor *= axis.scale32;
+    }
   }
   return axis;
 }

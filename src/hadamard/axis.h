@@ -19,7 +19,9 @@ struct Axis {
   bool normalize = true;
   float scale32 = 1.0f;  // float32(1/sqrt(n)), or 1
   double scale64 = 1.0;
-  std::vector<float> signs;  // Diag(r) as +-1, empty without random signs
+  std::vector<float> signs;      // Diag(r) as +-1, empty without random signs
+  std::vector<float> post;       // signs times scale32, filled for the inverse map
+  const float* terms = nullptr;  // BaseMatrix::tiles of this direction; null when K = 1
 
   template <class T>
   T scale() const {

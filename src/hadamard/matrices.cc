@@ -1,7 +1,9 @@
 #include "hadamard/matrices.h"
 
+#include <algorithm>
 #include <array>
 #include <bit>
+#include <cmath>
 #include <functional>
 #include <map>
 #include <mutex>
@@ -41,7 +43,7 @@ bool is_power_of_two(std::int64_t n) {
 }
 
 BaseMatrix build(std::int64_t order, const std::function<int(std::int64_t, std::int64_t)>& at) {
-  BaseMatrix out{order, {}};
+  BaseMatrix out{order, {}, {}};
   out.signs.resize(static_cast<std::size_t>(order * order));
   for (std::int64_t i = 0; i < order; ++i) {
     for (std::int64_t j = 0; j < order; ++j) {
@@ -101,7 +103,7 @@ BaseMatrix williamson(const Williamson& w) {
 }
 
 BaseMatrix make_base(std::int64_t base) {
-  if (base == 1) return {1, {1}};
+  if (base == 1) return {1, {1}, {}};
   for (const Williamson& w : kWilliamson) {
     if (w.order == base) return williamson(w);
   }
@@ -116,6 +118,24 @@ BaseMatrix make_base(std::int64_t base) {
     if (const auto field = paley1_field(base)) return paley1(*field);
   }
   return paley2(*paley2_field(base));
+}
+
+std::vector<float> tile(const BaseMatrix& matrix, bool inverse) {
+  const std::int64_t order = matrix.order;
+  std::vector<float> out;
+  out.reserve(static_cast<std::size_t>(order * order));
+  for (std::int64_t row = 0; row < order;) {
+    const std::int64_t rows = std::min<std::int64_t>(6, order - row);
+    const std::int64_t multiplied = rows == 6 ? 4 : rows == 4 ? 3 : 1;
+    for (std::int64_t in = 0; in < order; ++in) {
+      for (std::int64_t r = 0; r < rows; ++r) {
+        const int sign = inverse ? matrix.at(in, row + r) : matrix.at(row + r, in);
+        out.push_back(std::copysign(r < multiplied ? 1.0f : 0.0f, static_cast<float>(sign)));
+      }
+    }
+    row += rows;
+  }
+  return out;
 }
 
 }  // namespace
@@ -140,6 +160,10 @@ const BaseMatrix& base_matrix(std::int64_t base) {
   const auto found = cache.find(base);
   if (found != cache.end()) return found->second;
   BaseMatrix made = make_base(base);
+  if (base > 1) {
+    made.tiles[0] = tile(made, false);
+    made.tiles[1] = tile(made, true);
+  }
   return cache.emplace(base, std::move(made)).first->second;
 }
 

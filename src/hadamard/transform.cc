@@ -1,8 +1,10 @@
 #include <algorithm>
 #include <string>
+#include <type_traits>
 
 #include "hadamard/axis.h"
 #include "hadamard/definition.h"
+#include "hadamard/kernels.h"
 #include "sylvester/core/buffer.h"
 #include "sylvester/core/parallel.h"
 #include "sylvester/core/target.h"
@@ -98,10 +100,37 @@ void cols_scalar(const Axis& axis, MatrixView<const T> X, MatrixView<T> Y) {
 }
 
 template <class T>
+void rows_simd(const Axis& axis, MatrixView<const T> X, MatrixView<T> Y) {
+  parallel_blocks(X.rows, std::max<std::int64_t>(1, kTaskElements / X.cols),
+                  [&](std::int64_t, std::int64_t begin, std::int64_t end) {
+                    Buffer<float> work(detail::rows_work(axis));
+                    detail::simd_rows(axis, X.row(begin), X.stride, Y.row(begin), Y.stride,
+                                      end - begin, work.data());
+                  });
+}
+
+template <class T>
+void cols_simd(const Axis& axis, MatrixView<const T> X, MatrixView<T> Y) {
+  parallel_blocks(X.cols, detail::panel_width(axis.order),
+                  [&](std::int64_t, std::int64_t begin, std::int64_t end) {
+                    Buffer<float> work(detail::cols_work(axis, end - begin));
+                    detail::simd_cols(axis, X.data + begin, X.stride, Y.data + begin, Y.stride,
+                                      end - begin, work.data());
+                  });
+}
+
+// double has the scalar body alone: it serves tests and merged weights, not the hot path.
+template <class T>
+constexpr bool kHasKernels = !std::is_same_v<T, double>;
+
+template <class T>
 void rows(MatrixView<const T> X, MatrixView<T> Y, const HadamardOptions& options) {
   check_shapes(X, Y, "rows");
   const Axis axis = detail::resolve_axis(X.cols, options, "rows");
   if (X.size() == 0) return;
+  if constexpr (kHasKernels<T>) {
+    if (!scalar_target()) return rows_simd(axis, X, Y);
+  }
   rows_scalar(axis, X, Y);
 }
 
@@ -110,6 +139,9 @@ void cols(MatrixView<const T> X, MatrixView<T> Y, const HadamardOptions& options
   check_shapes(X, Y, "cols");
   const Axis axis = detail::resolve_axis(X.rows, options, "cols");
   if (X.size() == 0) return;
+  if constexpr (kHasKernels<T>) {
+    if (!scalar_target()) return cols_simd(axis, X, Y);
+  }
   cols_scalar(axis, X, Y);
 }
 

@@ -1,0 +1,287 @@
+// The right transform in vectors: each row in the first-level cache as far as it fits.
+#include "hadamard/kernels.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "simd/hadamard_rows.cc"
+#define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_AVX3_DL)
+#include <hwy/foreach_target.h>
+// After foreach_target.
+#include "simd/hadamard-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace sylvester::detail {
+namespace HWY_NAMESPACE {
+
+inline constexpr int kVectors = 1 << kMaxBits;
+inline constexpr std::int64_t kBlock = std::int64_t{kVectors} * kLanes;
+
+// Orders shorter than a vector: `count` elements of contiguous blocks of kOrder.
+template <int kOrder>
+HWY_NOINLINE void ShortBlocks(const float* x, float* y, std::int64_t count, float scale) {
+  const V factor = hn::Set(D(), scale);
+  const LaneSigns signs;
+  std::int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) {
+    V v = Load(x + i);
+    LaneStages<1, kOrder>(signs, &v);
+    Store(hn::Mul(v, factor), y + i);
+  }
+  if (i == count) return;
+  float tail[kLanes] = {};
+  std::memcpy(tail, x + i, static_cast<std::size_t>(count - i) * sizeof(float));
+  V v = Load(tail);
+  LaneStages<1, kOrder>(signs, &v);
+  Store(hn::Mul(v, factor), tail);
+  std::memcpy(y + i, tail, static_cast<std::size_t>(count - i) * sizeof(float));
+}
+
+// Contiguous blocks of kCount vectors, all stages in registers.
+template <int kCount, bool kScale>
+HWY_NOINLINE void RegisterBlocks(const float* x, float* y, std::int64_t blocks, float scale) {
+  const V factor = hn::Set(D(), scale);
+  const LaneSigns signs;
+  for (std::int64_t b = 0; b < blocks; ++b, x += kCount * kLanes, y += kCount * kLanes) {
+    V v[kCount];
+    SYLVESTER_UNROLL
+    for (int i = 0; i < kCount; ++i) v[i] = Load(x + i * kLanes);
+    LaneStages<kCount, kLanes>(signs, v);
+    CrossStages<kCount>(v);
+    SYLVESTER_UNROLL
+    for (int i = 0; i < kCount; ++i) {
+      if constexpr (kScale) v[i] = hn::Mul(v[i], factor);
+      Store(v[i], y + i * kLanes);
+    }
+  }
+}
+
+// Stages stride, 2 stride, ... (2^kBits / 2) stride, in place over n elements.
+template <int kBits, bool kScale>
+HWY_NOINLINE void StridePass(float* z, std::int64_t n, std::int64_t stride, float scale) {
+  const V factor = hn::Set(D(), scale);
+  constexpr int kCount = 1 << kBits;
+  for (float* group = z; group < z + n; group += stride << kBits) {
+    for (float* at = group; at < group + stride; at += kLanes) {
+      V v[kCount];
+      SYLVESTER_UNROLL
+      for (int i = 0; i < kCount; ++i) v[i] = Load(at + i * stride);
+      CrossStages<kCount>(v);
+      SYLVESTER_UNROLL
+      for (int i = 0; i < kCount; ++i) {
+        if constexpr (kScale) v[i] = hn::Mul(v[i], factor);
+        Store(v[i], at + i * stride);
+      }
+    }
+  }
+}
+
+template <bool kScale>
+void StridePassOf(int bits, float* z, std::int64_t n, std::int64_t stride, float scale) {
+  switch (bits) {
+    case 1:
+      return StridePass<1, kScale>(z, n, stride, scale);
+    case 2:
+      return StridePass<2, kScale>(z, n, stride, scale);
+    case 3:
+      return StridePass<3, kScale>(z, n, stride, scale);
+    default:
+      if constexpr (kMaxBits >= 4) StridePass<4, kScale>(z, n, stride, scale);
+  }
+}
+
+// One transform of n = kBlock 2^r <= kLeaf.
+void Leaf(const float* x, float* y, std::int64_t n, float scale) {
+  RegisterBlocks<kVectors, false>(x, y, n / kBlock, 1.0f);
+  int left = 0;
+  while ((kBlock << left) < n) ++left;
+  std::int64_t stride = kBlock;
+  for (int passes = (left + kMaxBits - 1) / kMaxBits; passes > 0; --passes) {
+    const int bits = (left + passes - 1) / passes;
+    if (passes == 1) {
+      StridePassOf<true>(bits, y, n, stride, scale);
+    } else {
+      StridePassOf<false>(bits, y, n, stride, scale);
+    }
+    stride <<= bits;
+    left -= bits;
+  }
+}
+
+// Leaves first, each while it is in the cache; then the columns of [n / kLeaf][kLeaf].
+void Long(const float* x, float* y, std::int64_t n, float scale, float* work) {
+  for (std::int64_t i = 0; i < n; i += kLeaf) Leaf(x + i, y + i, kLeaf, 1.0f);
+  const std::int64_t count = n / kLeaf, width = std::min(kLeaf, panel_width(count));
+  for (std::int64_t c = 0; c < kLeaf; c += width) {
+    Columns(static_cast<const float*>(y + c), kLeaf, y + c, kLeaf, count, width, nullptr, &scale, 0,
+            work);
+  }
+}
+
+// `blocks` contiguous transforms of order n, a power of two.
+void PowerBlocks(const float* x, float* y, std::int64_t blocks, std::int64_t n, float scale,
+                 float* work) {
+  if (n > kBlock) {
+    for (std::int64_t b = 0; b < blocks; ++b, x += n, y += n) {
+      if (n <= kLeaf) {
+        Leaf(x, y, n, scale);
+      } else {
+        Long(x, y, n, scale, work);
+      }
+    }
+    return;
+  }
+  if (n < kLanes) {
+    const std::int64_t count = blocks * n;
+    if (n == 1) return ShortBlocks<1>(x, y, count, scale);
+    if (n == 2) return ShortBlocks<2>(x, y, count, scale);
+    if (n == 4) return ShortBlocks<4>(x, y, count, scale);
+    return ShortBlocks<8>(x, y, count, scale);
+  }
+  switch (n / kLanes) {
+    case 1:
+      return RegisterBlocks<1, true>(x, y, blocks, scale);
+    case 2:
+      return RegisterBlocks<2, true>(x, y, blocks, scale);
+    case 4:
+      return RegisterBlocks<4, true>(x, y, blocks, scale);
+    case 8:
+      return RegisterBlocks<8, true>(x, y, blocks, scale);
+    default:
+      if constexpr (kVectors >= 16) RegisterBlocks<16, true>(x, y, blocks, scale);
+  }
+}
+
+// One transform of order K 2^m with 2^m at least a vector: segments into the work space, then
+// along K back into y.
+void BaseRow(const Axis& axis, const float* x, float* y, float scale, float* work) {
+  const std::int64_t pitch = axis.power + kLanes;  // padded: cache sets
+  float* inner = work + axis.base * pitch;
+  for (std::int64_t k = 0; k < axis.base; ++k) {
+    PowerBlocks(x + k * axis.power, work + k * pitch, 1, axis.power, 1.0f, inner);
+  }
+  BaseStage(static_cast<const float*>(work), pitch, y, axis.power, axis.power, axis.terms,
+            axis.base, &scale, 0);
+}
+
+// Several transforms with a short 2^m: their columns lie side by side in a panel of `width`.
+void ShortRows(const Axis& axis, const float* x, std::int64_t x_stride, float* y,
+               std::int64_t y_stride, std::int64_t rows, float scale, float* work) {
+  const std::int64_t power = axis.power, width = kTileCols * kLanes;
+  const auto bytes = static_cast<std::size_t>(power) * sizeof(float);
+  float* in = work;
+  float* out = in + axis.base * width;
+  float* row = out + axis.base * width;
+  for (std::int64_t first = 0; first < rows; first += width / power) {
+    const std::int64_t count = std::min(rows - first, width / power);
+    if (count * power < width) {
+      std::memset(in, 0, static_cast<std::size_t>(axis.base * width) * sizeof(float));
+    }
+    for (std::int64_t r = 0; r < count; ++r) {
+      PowerBlocks(x + (first + r) * x_stride, row, axis.base, power, 1.0f, nullptr);
+      for (std::int64_t k = 0; k < axis.base; ++k) {
+        std::memcpy(in + k * width + r * power, row + k * power, bytes);
+      }
+    }
+    BaseStage(static_cast<const float*>(in), width, out, width, width, axis.terms, axis.base,
+              &scale, 0);
+    for (std::int64_t r = 0; r < count; ++r) {
+      for (std::int64_t k = 0; k < axis.base; ++k) {
+        std::memcpy(y + (first + r) * y_stride + k * power, out + k * width + r * power, bytes);
+      }
+    }
+  }
+}
+
+// All rows, without signs.
+void PlainRows(const Axis& axis, const float* x, std::int64_t x_stride, float* y,
+               std::int64_t y_stride, std::int64_t rows, float* work) {
+  const float scale = axis.scale32;
+  const std::int64_t blocks = axis.length / axis.order;
+  if (axis.base == 1) {
+    if (x_stride == axis.length && y_stride == axis.length) {
+      return PowerBlocks(x, y, rows * blocks, axis.order, scale, work);
+    }
+    for (std::int64_t i = 0; i < rows; ++i) {
+      PowerBlocks(x + i * x_stride, y + i * y_stride, blocks, axis.order, scale, work);
+    }
+    return;
+  }
+  for (std::int64_t b = 0; b < blocks; ++b) {
+    const std::int64_t at = b * axis.order;
+    if (axis.power < kLanes) {
+      ShortRows(axis, x + at, x_stride, y + at, y_stride, rows, scale, work);
+      continue;
+    }
+    for (std::int64_t i = 0; i < rows; ++i) {
+      BaseRow(axis, x + i * x_stride + at, y + i * y_stride + at, scale, work);
+    }
+  }
+}
+
+// y = x * r (or a plain copy), converting; n elements.
+template <class In, class Out>
+void ConvertRow(const In* x, Out* y, const float* r, std::int64_t n) {
+  std::int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    V v = Load(x + i);
+    if (r != nullptr) v = hn::Mul(v, Load(r + i));
+    Store(v, y + i);
+  }
+  if (i == n) return;
+  const auto rest = static_cast<std::size_t>(n - i);
+  In in[kLanes] = {};
+  Out out[kLanes];
+  float signs[kLanes] = {};
+  std::memcpy(in, x + i, rest * sizeof(In));
+  V v = Load(in);
+  if (r != nullptr) {
+    std::memcpy(signs, r + i, rest * sizeof(float));
+    v = hn::Mul(v, Load(signs));
+  }
+  Store(v, out);
+  std::memcpy(y + i, out, rest * sizeof(Out));
+}
+
+void RowsF32(const Axis& axis, const float* x, std::int64_t x_stride, float* y,
+             std::int64_t y_stride, std::int64_t rows, float* work) {
+  if (axis.signs.empty()) return PlainRows(axis, x, x_stride, y, y_stride, rows, work);
+  const float* r = axis.signs.data();
+  for (std::int64_t i = 0; i < rows; ++i, x += x_stride, y += y_stride) {
+    if (!axis.inverse) ConvertRow(x, y, r, axis.length);
+    PlainRows(axis, axis.inverse ? x : y, axis.length, y, axis.length, 1, work);
+    if (axis.inverse) ConvertRow(static_cast<const float*>(y), y, r, axis.length);
+  }
+}
+
+void RowsBf16(const Axis& axis, const std::uint16_t* x, std::int64_t x_stride, std::uint16_t* y,
+              std::int64_t y_stride, std::int64_t rows, float* work) {
+  const float* r = axis.signs.empty() ? nullptr : axis.signs.data();
+  float* row = work;
+  work += (axis.length + kLanes - 1) / kLanes * kLanes;
+  for (std::int64_t i = 0; i < rows; ++i, x += x_stride, y += y_stride) {
+    ConvertRow(x, row, axis.inverse ? nullptr : r, axis.length);
+    PlainRows(axis, row, axis.length, row, axis.length, 1, work);
+    ConvertRow(static_cast<const float*>(row), y, axis.inverse ? r : nullptr, axis.length);
+  }
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace sylvester::detail
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace sylvester::detail {
+
+HWY_EXPORT(RowsF32);
+HWY_EXPORT(RowsBf16);
+
+void simd_rows(const Axis& axis, const float* x, std::int64_t x_stride, float* y,
+               std::int64_t y_stride, std::int64_t rows, float* work) noexcept {
+  HWY_DYNAMIC_DISPATCH(RowsF32)(axis, x, x_stride, y, y_stride, rows, work);
+}
+void simd_rows(const Axis& axis, const std::uint16_t* x, std::int64_t x_stride, std::uint16_t* y,
+               std::int64_t y_stride, std::int64_t rows, float* work) noexcept {
+  HWY_DYNAMIC_DISPATCH(RowsBf16)(axis, x, x_stride, y, y_stride, rows, work);
+}
+
+}  // namespace sylvester::detail
+#endif  // HWY_ONCE
