@@ -10,6 +10,7 @@
 #include <limits>
 #include <system_error>
 
+#include "io/atomic_write.h"
 #include "sylvester/core/error.h"
 
 namespace sylvester::io {
@@ -152,13 +153,14 @@ std::vector<std::byte> read_file(const fs::path& path, std::uint64_t max_bytes) 
   return bytes;
 }
 
-void write_file_atomic(const fs::path& path, std::span<const std::byte> bytes, FileSystem& files) {
+void detail::write_atomic(const fs::path& path, FileSystem& files,
+                          const std::function<void(FileSystem::Writer&)>& fill) {
   static std::atomic<unsigned> serial{0};
   fs::path temporary = path;
   temporary += ".tmp-" + std::to_string(::getpid()) + "-" + std::to_string(serial++);
   try {
     const auto writer = files.create(temporary);
-    writer->write(bytes);
+    fill(*writer);
     writer->sync();
     writer->close();
     files.rename(temporary, path);
@@ -170,6 +172,10 @@ void write_file_atomic(const fs::path& path, std::span<const std::byte> bytes, F
     throw;
   }
   files.sync_folder(path.parent_path());
+}
+
+void write_file_atomic(const fs::path& path, std::span<const std::byte> bytes, FileSystem& files) {
+  detail::write_atomic(path, files, [&](FileSystem::Writer& writer) { writer.write(bytes); });
 }
 
 void write_file_atomic(const fs::path& path, const std::string& text, FileSystem& files) {

@@ -7,7 +7,7 @@
 namespace sylvester::io {
 
 inline constexpr std::uint64_t kMaxHeaderBytes = 100'000'000;  // safetensors and npy headers
-inline constexpr std::uint64_t kMaxNameBytes = std::uint64_t{1} << 20;  // tensor names, GGUF keys
+inline constexpr std::uint64_t kMaxGgufNameBytes = 65535;      // GGUF keys and tensor names
 inline constexpr std::uint64_t kMaxTensors = 10'000'000;
 inline constexpr int kMaxDims = 8;
 inline constexpr int kMaxHeaderDepth = 8;  // nesting of a safetensors header
