@@ -19,6 +19,45 @@ Out<float> copy_tensor(const Tensor& tensor) {
   return give(std::move(out), std::move(shape));
 }
 
+// What one forward pass left for its backward; holds the arrays that the context refers to.
+class LinearPass {
+ public:
+  LinearPass(In<float> x, In<float> w) : x_(std::move(x)), w_(std::move(w)) {}
+
+  Out<float> forward(const std::string& recipe, const std::string& accumulate, std::uint64_t seed,
+                     std::uint32_t step) {
+    const LinearRecipe parsed = parse_recipe(recipe);
+    const Accumulation policy = parse_accumulation(accumulate);
+    const auto X = matrix(x_), W = matrix(w_);
+    Buffer<float> y(X.rows * W.rows);
+    {
+      nb::gil_scoped_release release;
+      linear_forward(X, W, parsed, policy, MatrixView<float>(y.data(), X.rows, W.rows), &context_,
+                     {seed, step, 0});
+    }
+    return give(std::move(y), {x_.shape(0), w_.shape(0)});
+  }
+
+  nb::tuple backward(const In<float>& dy) {
+    if (used_) throw ValueError("context: backward was already called");
+    const auto E = matrix(dy), X = matrix(x_), W = matrix(w_);
+    Buffer<float> dx(X.size()), dw(W.size());
+    {
+      nb::gil_scoped_release release;
+      linear_backward(context_, E, MatrixView<float>(dx.data(), X.rows, X.cols),
+                      MatrixView<float>(dw.data(), W.rows, W.cols));
+    }
+    used_ = true;
+    return nb::make_tuple(give(std::move(dx), {x_.shape(0), x_.shape(1)}),
+                          give(std::move(dw), {w_.shape(0), w_.shape(1)}));
+  }
+
+ private:
+  In<float> x_, w_;
+  LinearContext context_;
+  bool used_ = false;
+};
+
 // A decoder, and its tokenizer when its files have one.
 class Model {
  public:
@@ -113,7 +152,9 @@ class Model {
   std::string generate(const std::string& prompt, std::int64_t max_new_tokens) {
     const io::Tokenizer& t = tokenizer();
     nb::gil_scoped_release release;
-    return generate_text(decoder_, t, prompt, max_new_tokens);
+    GenerateOptions options;
+    options.max_new_tokens = max_new_tokens;
+    return t.decode(sylvester::generate(decoder_, t.encode(prompt), t, options).ids);
   }
 
   void save(const std::string& folder, const std::string& dtype) const {
@@ -142,6 +183,14 @@ class Model {
 }  // namespace
 
 void bind_models(nb::module_& m) {
+  nb::class_<LinearPass>(m, "LinearPass").def("backward", &LinearPass::backward);
+  m.def("linear_forward", [](In<float> x, In<float> w, const std::string& recipe,
+                             const std::string& accumulate, std::uint64_t seed,
+                             std::uint32_t step) {
+    auto pass = std::make_unique<LinearPass>(std::move(x), std::move(w));
+    Out<float> y = pass->forward(recipe, accumulate, seed, step);
+    return nb::make_tuple(y, nb::cast(pass.release(), nb::rv_policy::take_ownership));
+  });
   nb::class_<Model>(m, "Model")
       .def(nb::init<const std::string&, const std::string&, const std::string&, std::uint64_t>())
       .def("config", &Model::config)

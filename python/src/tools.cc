@@ -31,6 +31,44 @@ std::string train(const std::map<std::string, std::string>& text, nb::callable o
   return result.out.string();
 }
 
+// a, b: the same bytes' worth of elements; `format` names them.
+nb::dict compare_arrays(const In<std::uint8_t>& a, const In<std::uint8_t>& b,
+                        const std::string& format, const std::vector<std::int64_t>& shape,
+                        const std::string& tolerance) {
+  const DType dtype = parse_dtype(format);
+  const auto bytes = [](const In<std::uint8_t>& x) {
+    return std::as_bytes(std::span(x.data(), x.size()));
+  };
+  const Comparison result = compare({dtype, shape, bytes(a)}, {dtype, shape, bytes(b)},
+                                    parse_tolerance(tolerance));
+  nb::dict out;
+  out["equal"] = result.ok();
+  out["count"] = result.count;
+  out["mismatches"] = result.mismatches;
+  out["max_abs"] = result.max_abs;
+  out["max_rel"] = result.max_rel;
+  out["report"] = report(result, dtype);
+  nb::dict histogram;
+  for (std::size_t i = 0; i < kUlpBuckets.size(); ++i) {
+    histogram[std::string(kUlpBuckets[i]).c_str()] = result.histogram[i];
+  }
+  out["histogram"] = histogram;
+  out["first"] = nb::none();
+  if (result.first) {
+    nb::dict first;
+    first["index"] = result.first->index;
+    first["a"] = result.first->a;
+    first["b"] = result.first->b;
+    first["a_code"] = result.first->a_code;
+    first["b_code"] = result.first->b_code;
+    first["below"] = result.first->below;
+    first["above"] = result.first->above;
+    first["ulps"] = result.first->ulps;
+    out["first"] = first;
+  }
+  return out;
+}
+
 nb::list validate_file(const std::string& path) {
   nb::list out;
   for (const io::Violation& v : io::validate(path)) {
@@ -48,6 +86,7 @@ nb::list validate_file(const std::string& path) {
 }  // namespace
 
 void bind_tools(nb::module_& m) {
+  m.def("compare", &compare_arrays);
   m.def("train", &train);
   m.def("validate", &validate_file);
 }

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
+
 from . import _core
 from ._arrays import bits
 
@@ -16,6 +18,7 @@ class Comparison:
         self._native = native
         self.equal = native["equal"]
         self.mismatches = native["mismatches"]
+        self.histogram = native["histogram"]
         self.first = native["first"]
 
     def report(self):
@@ -33,16 +36,25 @@ class Comparison:
         return self.report()
 
 
-def compare(a, b, tolerance="exact"):
-    """Golden-reference check of two arrays: tolerance "exact", "ulp:N", "abs:X" or "rel:X"."""
+# Formats of plain NumPy element types.
+_NUMPY = {"float64": "float64", "float32": "float32", "int32": "int32", "int8": "int8",
+          "uint8": "uint8"}
+
+
+def compare(a, b, tolerance="exact", format=None):
+    """Golden-reference check of two arrays, b being the reference: tolerance "exact", "ulp:N",
+    "abs:X" or "rel:X". `format` names what uint8 or uint16 arrays hold (codes of "e4m3", ...)."""
     left, name_a = bits(a)
     right, name_b = bits(b)
     if left.shape != right.shape:
         raise ValueError(f"shapes {left.shape} and {right.shape} differ")
     if left.dtype != right.dtype or name_a != name_b:
         raise ValueError(f"types {name_a or left.dtype} and {name_b or right.dtype} differ")
-    return Comparison(_core.compare(left.reshape(-1), right.reshape(-1), name_a or "",
-                                    list(left.shape), tolerance))
+    name = format or name_a or _NUMPY.get(str(left.dtype))
+    if name is None:
+        raise ValueError(f"array of {left.dtype}: name what it holds with format=")
+    flat = [np.ascontiguousarray(x).reshape(-1).view(np.uint8) for x in (left, right)]
+    return Comparison(_core.compare(flat[0], flat[1], name, list(left.shape), tolerance))
 
 
 class Run:
