@@ -6,6 +6,7 @@
 #include <functional>
 
 #include "gemm/operand.h"
+#include "sylvester/core/buffer.h"
 #include "sylvester/core/view.h"
 #include "sylvester/gemm/accumulation.h"
 
@@ -18,6 +19,13 @@ void ordered_product(const OperandView& A, const OperandView& B, MatrixView<floa
 // Zero sums are +0, NaN is 0x7FC00000.
 void exact_product(const OperandView& A, const OperandView& B, bool scaled, MatrixView<float> D);
 
+// Scales that lie outside the sum: an output is multiplied by float(a[m] * b[n]).
+struct OuterScales {
+  Buffer<float> a, b;  // empty: 1
+  float row(std::int64_t m) const { return a.empty() ? 1.0f : a[m]; }
+  const float* cols(std::int64_t n0) const { return b.empty() ? nullptr : b.data() + n0; }
+};
+
 // A finished window of C: rows [m0, m0 + rows), columns [n0, n0 + cols).
 struct IntBlock {
   const std::int32_t* data;
@@ -28,13 +36,13 @@ using IntSink = std::function<void(const IntBlock&)>;
 // Signed codes (unsigned ones minus 128), zero points left out, int32 sums that wrap. The sink is
 // called once for each window of D, from any thread.
 void int32_product(const OperandView& A, const OperandView& B, const IntSink& sink);
-// sum_k (a - za)(b - zb) as float32, zero points included, when each row has one zero point.
-void integer_product(const OperandView& A, const OperandView& B, MatrixView<float> D);
-
+// sum_k (a - za)(b - zb) as float32 times the scales, when each row has one zero point.
+void integer_product(const OperandView& A, const OperandView& B, const OuterScales& scales,
+                     MatrixView<float> D);
 // Throws UnsupportedError unless both operands hold integer codes.
 void require_integers(const OperandView& A, const OperandView& B);
 
-// The fast path with every scale inside; bits not promised.
+// The fast path, scales included wherever they are; bits not promised.
 void blas_product(const OperandView& A, const OperandView& B, MatrixView<float> D);
 
 // One chain or more of fused steps, from C0 (or +0 when its data is null).

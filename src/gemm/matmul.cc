@@ -6,6 +6,7 @@
 #include <string>
 
 #include "gemm/kernels.h"
+#include "gemm/panel_kernel.h"
 #include "gemm/policy.h"
 #include "sylvester/core/buffer.h"
 #include "sylvester/core/parallel.h"
@@ -15,6 +16,7 @@ namespace sylvester {
 namespace {
 
 using detail::OperandView;
+using detail::OuterScales;
 
 void check_shapes(const OperandView& A, const OperandView& B, MatrixView<float> C) {
   if (A.K != B.K || C.rows != A.rows || C.cols != B.rows) {
@@ -25,7 +27,18 @@ void check_shapes(const OperandView& A, const OperandView& B, MatrixView<float> 
   }
 }
 
-// D = A B over all of K without scales that lie outside the sum.
+OuterScales outer_scales(const OperandView& A, const OperandView& B) {
+  const auto rows = [](const OperandView& x) {
+    Buffer<float> out;
+    if (x.scaling.scales == nullptr) return out;
+    out.resize(x.rows);
+    for (std::int64_t r = 0; r < x.rows; ++r) out[r] = x.scale(r, 0);
+    return out;
+  };
+  return {rows(A), rows(B)};
+}
+
+// D = A B over all of K, float32 sums without the scales that lie outside.
 void unscaled_product(const OperandView& A, const OperandView& B, const Accumulation& accumulation,
                       MatrixView<float> D) {
   switch (accumulation.kind) {
@@ -35,36 +48,27 @@ void unscaled_product(const OperandView& A, const OperandView& B, const Accumula
       return detail::exact_product(A, B, /*scaled=*/false, D);
     case AccumulationKind::kBlas:
     case AccumulationKind::kInt32:
-      return detail::integer_product(A, B, D);
+      return detail::integer_product(A, B, {}, D);
     case AccumulationKind::kHardware:
       if (integer_operand(A) && integer_operand(B)) {
         detail::hardware_row(accumulation, A.format, B.format);
-        return detail::integer_product(A, B, D);
+        return detail::integer_product(A, B, {}, D);
       }
       return detail::hardware_product(A, B, accumulation, {}, D);
   }
 }
 
-// Row scales of an operand whose scale lies outside the sum.
-Buffer<float> row_scales(const OperandView& x) {
-  Buffer<float> out(x.rows);
-  for (std::int64_t r = 0; r < x.rows; ++r) out[r] = x.scale(r, 0);
-  return out;
-}
-
-// C = (or +=) D * float(scale_a * scale_b), two roundings, as the epilogue of cuBLASLt.
-void apply_scales(const OperandView& A, const OperandView& B, MatrixView<const float> D, bool add,
+// C = D * float(scale_a * scale_b), or C += that: two roundings and, adding, a third.
+void apply_scales(const OuterScales& scales, MatrixView<const float> D, bool add,
                   MatrixView<float> C) {
-  const Buffer<float> a = row_scales(A);
-  const Buffer<float> b = row_scales(B);
   parallel_for(C.rows, 16, [&](std::int64_t begin, std::int64_t end) {
+    Buffer<float> term(C.cols);
     for (std::int64_t m = begin; m < end; ++m) {
-      const float* in = D.row(m);
       float* out = C.row(m);
-      for (std::int64_t n = 0; n < C.cols; ++n) {
-        const float term = in[n] * (a[m] * b[n]);
-        out[n] = add ? out[n] + term : term;
-      }
+      detail::scale_float_row(D.row(m), scales.row(m), scales.cols(0), add ? term.data() : out,
+                              C.cols);
+      if (!add) continue;
+      for (std::int64_t n = 0; n < C.cols; ++n) out[n] += term[n];
     }
   });
 }
@@ -83,7 +87,7 @@ void segmented_product(const OperandView& A, const OperandView& B, const Accumul
     const OperandView a = A.slice(k, end - k);
     const OperandView b = B.slice(k, end - k);
     unscaled_product(a, b, accumulation, partial);
-    apply_scales(a, b, partial, k > 0, C);
+    apply_scales(outer_scales(a, b), partial, k > 0, C);
     k = end;
   }
 }
@@ -107,9 +111,18 @@ void matmul(const Operand& operand_a, const Operand& operand_b, const Accumulati
   if (accumulation.kind == AccumulationKind::kBlas && !(integers && outside)) {
     return detail::blas_product(A, B, C);
   }
+  if (outside && integers) {
+    if (accumulation.kind == AccumulationKind::kHardware) {
+      detail::hardware_row(accumulation, A.format, B.format);
+    }
+    if (accumulation.kind != AccumulationKind::kOrdered &&
+        accumulation.kind != AccumulationKind::kExact) {
+      return detail::integer_product(A, B, outer_scales(A, B), C);
+    }
+  }
   if (outside) {
     unscaled_product(A, B, accumulation, C);
-    return apply_scales(A, B, C, /*add=*/false, C);
+    return apply_scales(outer_scales(A, B), C, /*add=*/false, C);
   }
   if (accumulation.kind == AccumulationKind::kExact) {
     return detail::exact_product(A, B, /*scaled=*/true, C);

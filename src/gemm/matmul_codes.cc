@@ -57,7 +57,7 @@ void product_of_codes(const OperandView& A, const OperandView& B, const Accumula
       return add_start(C0, D);
     case AccumulationKind::kInt32:
       detail::require_integers(A, B);
-      detail::integer_product(A, B, D);
+      detail::integer_product(A, B, {}, D);
       return add_start(C0, D);
     case AccumulationKind::kBlas:
       detail::blas_product(A, B, D);
