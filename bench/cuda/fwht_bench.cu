@@ -1,0 +1,64 @@
+// Row transforms as a share of a device-to-device copy of the same bytes, in the same process.
+// Usage: cuda_fwht_bench [megabytes of one tensor, default 512]
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <vector>
+
+#include "cuda/device_timer.h"
+#include "sylvester/cuda/hadamard.h"
+
+using sylvester::DType;
+using sylvester::HadamardOptions;
+namespace cuda = sylvester::cuda;
+namespace bench = sylvester::bench;
+
+int main(int argc, char** argv) {
+  const std::int64_t bytes = (argc > 1 ? std::atoll(argv[1]) : 512) * (std::int64_t{1} << 20);
+  std::printf("device %s\n", cuda::device_info().name.c_str());
+  cuda::DeviceBuffer x(bytes), y(bytes);
+  bench::fill_random(x.data(), bytes / 2, 1);
+  bench::fill_random(y.data(), bytes / 2, 2);
+  const auto measure = [&](const auto& work) {
+    return bench::time_calls([&](cudaStream_t s, int) { work(s); }, 3);
+  };
+  const auto copy_rate = [&] {
+    const bench::Timing t = measure([&](cudaStream_t s) {
+      bench::check(cudaMemcpyAsync(y.data(), x.data(), bytes, cudaMemcpyDeviceToDevice, s));
+    });
+    return 2.0 * bytes / t.median;
+  };
+  double copy = copy_rate();
+  std::printf("copy %.3f TB/s\n", copy * 1e-12);
+  std::printf("%-10s %8s %9s %7s %18s\n", "type", "n", "TB/s", "share", "spread");
+  const auto row = [&](const char* name, DType dtype, int size, std::int64_t n,
+                       HadamardOptions options, bool cols) {
+    const std::int64_t rows = cols ? n : bytes / size / n;
+    const std::int64_t width = cols ? bytes / size / n : n;
+    const cuda::DeviceMatrix X(x.data(), dtype, rows, width), Y(y.data(), dtype, rows, width);
+    const bench::Timing t = measure([&](cudaStream_t s) {
+      cols ? cuda::hadamard_cols(X, Y, options, s) : cuda::hadamard_rows(X, Y, options, s);
+    });
+    const double moved = 2.0 * rows * width * size;
+    std::printf("%-10s %8lld %9.3f %7.3f  %.3f .. %.3f\n", name, static_cast<long long>(n),
+                moved / t.median * 1e-12, moved / t.median / copy, moved / t.high / copy,
+                moved / t.low / copy);
+    std::fflush(stdout);
+  };
+  for (std::int64_t n = 8; n <= 32768; n *= 2) row("bf16", DType::kBFloat16, 2, n, {}, false);
+  for (const std::int64_t n : {768,   1536, 3072, 6144, 12288, 24576, 1280,  10240, 5120,  2560,
+                               20480, 1792, 3584, 7168, 14336, 28672, 11008, 5632,  13824, 2304}) {
+    row("bf16", DType::kBFloat16, 2, n, {}, false);
+  }
+  row("bf16 signs", DType::kBFloat16, 2, 4096, {.signs = 1}, false);
+  row("bf16 b64", DType::kBFloat16, 2, 4096, {.block = 64}, false);
+  for (const std::int64_t n : {64, 512, 4096, 16384, 32768}) {
+    row("fp16", DType::kFloat16, 2, n, {}, false);
+    row("fp32", DType::kFloat32, 4, n, {}, false);
+  }
+  for (const std::int64_t n : {512, 2048, 4096, 8192, 16384}) {
+    row("bf16 cols", DType::kBFloat16, 2, n, {}, true);
+  }
+  copy = copy_rate();
+  std::printf("copy again %.3f TB/s\n", copy * 1e-12);
+}

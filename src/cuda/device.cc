@@ -1,0 +1,174 @@
+#include "sylvester/cuda/device.h"
+
+#include <mutex>
+#include <optional>
+
+#include "cuda/arch.h"
+#include "cuda/check.h"
+
+namespace sylvester::cuda {
+namespace detail {
+
+void check(cudaError_t status, const char* what) {
+  if (status == cudaSuccess) return;
+  cudaGetLastError();  // a sticky launch error must not surface again elsewhere
+  const std::string text = std::string(what) + ": " + cudaGetErrorString(status);
+  switch (status) {
+    case cudaErrorNoDevice:
+    case cudaErrorInsufficientDriver:
+    case cudaErrorStubLibrary:
+    case cudaErrorSystemDriverMismatch:
+      throw UnsupportedError(text + "; no usable CUDA device or driver: run with the CPU backend");
+    case cudaErrorNoKernelImageForDevice:
+    case cudaErrorInvalidDeviceFunction:
+      throw UnsupportedError(text +
+                             "; this build holds no code for this device: rebuild with its "
+                             "architecture in CMAKE_CUDA_ARCHITECTURES");
+    default:
+      throw Error(text);
+  }
+}
+
+}  // namespace detail
+namespace {
+
+struct Probe {
+  std::optional<DeviceInfo> info;
+  std::string why;  // no usable device: the reason
+};
+
+Probe probe() {
+  Probe out;
+  int count = 0;
+  const cudaError_t status = cudaGetDeviceCount(&count);
+  if (status != cudaSuccess || count == 0) {
+    cudaGetLastError();
+    out.why = std::string("no CUDA device: ") +
+              (status != cudaSuccess ? cudaGetErrorString(status) : "the driver lists none") +
+              "; run with the CPU backend";
+    return out;
+  }
+  int device = 0;
+  cudaDeviceProp prop{};
+  if (cudaGetDevice(&device) != cudaSuccess ||
+      cudaGetDeviceProperties(&prop, device) != cudaSuccess) {
+    cudaGetLastError();
+    out.why = "the CUDA device does not answer; run with the CPU backend";
+    return out;
+  }
+  if (!detail::probe_kernel_loads()) {
+    cudaGetLastError();
+    out.why = std::string("device ") + prop.name + " has compute capability " +
+              std::to_string(prop.major) + "." + std::to_string(prop.minor) +
+              ", for which this build holds no code; rebuild with it in CMAKE_CUDA_ARCHITECTURES";
+    return out;
+  }
+  out.info = DeviceInfo{prop.name,
+                        prop.major,
+                        prop.minor,
+                        prop.multiProcessorCount,
+                        static_cast<std::int64_t>(prop.totalGlobalMem),
+                        prop.l2CacheSize,
+                        static_cast<std::int64_t>(prop.sharedMemPerBlockOptin)};
+  return out;
+}
+
+const Probe& probed() {
+  static const Probe result = probe();
+  return result;
+}
+
+}  // namespace
+
+int device_count() noexcept {
+  try {
+    return probed().info ? 1 : 0;
+  } catch (...) {
+    return 0;
+  }
+}
+
+const DeviceInfo& device_info() {
+  const Probe& p = probed();
+  if (!p.info) throw UnsupportedError(p.why);
+  return *p.info;
+}
+
+void require_device() { device_info(); }
+
+Stream::Stream() {
+  require_device();
+  cudaStream_t stream = nullptr;
+  detail::check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "stream");
+  handle_ = stream;
+}
+
+Stream::~Stream() {
+  if (handle_ != nullptr) cudaStreamDestroy(detail::native(handle_));
+}
+
+void Stream::synchronize() const { cuda::synchronize(handle_); }
+
+void synchronize(StreamHandle stream) {
+  detail::check(cudaStreamSynchronize(detail::native(stream)), "device work");
+}
+
+DeviceBuffer::~DeviceBuffer() { cudaFree(data_); }
+
+void DeviceBuffer::resize(std::int64_t bytes) {
+  if (bytes < 0) throw ValueError("device buffer of " + std::to_string(bytes) + " bytes");
+  if (bytes > capacity_) {
+    require_device();
+    void* fresh = nullptr;
+    const cudaError_t status = cudaMalloc(&fresh, static_cast<std::size_t>(bytes));
+    if (status == cudaErrorMemoryAllocation) {
+      cudaGetLastError();
+      std::size_t available = 0, total = 0;
+      cudaMemGetInfo(&available, &total);
+      throw Error("out of device memory: " + std::to_string(bytes) + " bytes asked for, " +
+                  std::to_string(available) + " of " + std::to_string(total) +
+                  " free; use smaller batches");
+    }
+    detail::check(status, "device allocation");
+    cudaFree(data_);
+    data_ = fresh;
+    capacity_ = bytes;
+  }
+  size_ = bytes;
+}
+
+void upload(const void* host, void* device, std::int64_t bytes, StreamHandle stream) {
+  if (bytes == 0) return;
+  detail::check(cudaMemcpyAsync(device, host, static_cast<std::size_t>(bytes),
+                                cudaMemcpyHostToDevice, detail::native(stream)),
+                "copy to the device");
+  synchronize(stream);
+}
+
+void download(const void* device, void* host, std::int64_t bytes, StreamHandle stream) {
+  if (bytes == 0) return;
+  detail::check(cudaMemcpyAsync(host, device, static_cast<std::size_t>(bytes),
+                                cudaMemcpyDeviceToHost, detail::native(stream)),
+                "copy from the device");
+  synchronize(stream);
+}
+
+DeviceMatrix::DeviceMatrix(void* data_in, DType dtype_in, std::int64_t rows_in,
+                           std::int64_t cols_in, std::int64_t stride_in)
+    : data(data_in), dtype(dtype_in), rows(rows_in), cols(cols_in), stride(stride_in) {
+  if (rows < 0 || cols < 0 || stride < cols) {
+    throw ShapeError("device matrix: rows " + std::to_string(rows) + ", cols " +
+                     std::to_string(cols) + ", stride " + std::to_string(stride) +
+                     "; want rows, cols >= 0 and stride >= cols");
+  }
+}
+
+DeviceArray::DeviceArray(DType dtype, std::int64_t rows, std::int64_t cols)
+    : dtype_(dtype), rows_(rows), cols_(cols) {
+  DeviceMatrix(nullptr, dtype, rows, cols);  // checks the sizes
+  buffer_.resize(bytes());
+}
+
+std::int64_t DeviceArray::bytes() const noexcept { return rows_ * cols_ * storage_bytes(dtype_); }
+
+}  // namespace sylvester::cuda

@@ -1,0 +1,28 @@
+// Host side of the transform kernels, one instantiation a source file.
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <cstdint>
+
+#include "cuda/fwht_any.cuh"
+#include "cuda/row_output.cuh"
+#include "cuda/rows_job.h"
+
+namespace sylvester::cuda::detail {
+
+// Blocks of a kernel that fill the device, at most `wanted`. Raises the kernel's shared-memory
+// limit on the way; 0 when one block does not fit.
+int resident_blocks(const void* kernel, int threads, std::int64_t shared_bytes,
+                    std::int64_t wanted);
+
+// Rows of order 2^m, m in 1 ... 15. False: the job does not suit (alignment, stride).
+template <class T, class Output>
+bool launch_pow2(const RowsJob& job, const Output& output, cudaStream_t stream);
+// Rows of order K 2^m. False: the job does not suit (size, alignment).
+template <class T, class Output>
+bool launch_base(const RowsJob& job, const Output& output, cudaStream_t stream);
+template <class T>
+void launch_any(const AnyJob& job, cudaStream_t stream);
+
+}  // namespace sylvester::cuda::detail

@@ -1,0 +1,8 @@
+#include "cuda/fwht_pow2_launch.cuh"
+
+namespace sylvester::cuda::detail {
+
+template bool launch_pow2<__nv_bfloat16>(const RowsJob&, const StoreOutput<__nv_bfloat16>&,
+                                         cudaStream_t);
+
+}  // namespace sylvester::cuda::detail
