@@ -1,6 +1,7 @@
 #include "sylvester/io/file_system.h"
 
 #include <fcntl.h>
+#include <stdio.h>  // renameat2
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -75,6 +76,19 @@ class SystemFiles : public FileSystem {
     if (::rename(from.c_str(), to.c_str()) != 0) {
       fail(from, "cannot rename to " + to.string());
     }
+  }
+  bool exchange(const fs::path& a, const fs::path& b) override {
+    if (::renameat2(AT_FDCWD, a.c_str(), AT_FDCWD, b.c_str(), RENAME_EXCHANGE) == 0) return true;
+    if (errno == EINVAL || errno == ENOSYS) return false;
+    fail(a, "cannot exchange with " + b.string());
+  }
+  void sync_file(const fs::path& path) override {
+    const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (descriptor < 0) fail(path, "cannot open");
+    const int status = ::fsync(descriptor);
+    const int error = errno;
+    ::close(descriptor);
+    if (status != 0) fail(path, "cannot sync", error);
   }
   void sync_folder(const fs::path& folder) override {
     const fs::path& name = folder.empty() ? fs::path(".") : folder;

@@ -26,6 +26,9 @@ class FileSystem {
   // Opens for writing at the end, creating the file when it is absent.
   virtual std::unique_ptr<Writer> append(const std::filesystem::path& path) = 0;
   virtual void rename(const std::filesystem::path& from, const std::filesystem::path& to) = 0;
+  // Swaps two existing paths in one step. False, and nothing done, where the file system cannot.
+  virtual bool exchange(const std::filesystem::path& a, const std::filesystem::path& b) = 0;
+  virtual void sync_file(const std::filesystem::path& path) = 0;  // of a file written before
   virtual void sync_folder(const std::filesystem::path& folder) = 0;
   virtual void create_folder(const std::filesystem::path& folder) = 0;
   virtual void remove_all(const std::filesystem::path& path) = 0;

@@ -22,12 +22,22 @@ struct Example {
   std::string text;
 };
 
-struct JsonlOptions {
-  std::int64_t max_bad_lines = 0;
-  std::int64_t limit = -1;  // examples to read, -1 = all
+// What was read besides the examples.
+struct JsonlReport {
+  std::int64_t lines = 0;              // all lines looked at
+  std::int64_t blank_lines = 0;        // skipped
+  std::vector<std::string> bad_lines;  // one message each
 };
-// FormatError with file, line, field. Blank lines are skipped; CRLF and a missing last newline are
-// accepted; an empty file is an error.
+
+struct JsonlOptions {
+  std::int64_t max_bad_lines = 0;  // so many are skipped; the next one is thrown
+  std::int64_t limit = -1;         // examples to read, -1 = all
+  JsonlReport* report = nullptr;   // filled in when given
+};
+// One JSON object a line, with exactly one of the three forms; other keys are ignored. Blank lines
+// are skipped; CRLF and a missing last newline are accepted. FormatError (offset = line number,
+// column in the message) for: a file without examples, a line longer than kMaxLineBytes, anything
+// that is not strict JSON (io/json.h), a missing or mistyped field, two forms at once.
 std::vector<Example> read_jsonl(const std::filesystem::path& path, const JsonlOptions& = {});
 
 }  // namespace sylvester::io
