@@ -27,14 +27,16 @@ struct ElementMap {
   std::array<float, 256> value{};  // of every code byte
 
   ElementMap(const ScalePlan& plan, const RandomStream& stream);
-  // Round to nearest even, clamp, no special case: what the fused kernels do.
+  // Round to nearest even, clamp, no special case: what the fused kernels do. (Formats without
+  // mantissa bits need the general encoder.)
   bool plain() const noexcept {
     return below_half == 0.0f && options.rounding == Rounding::kNearestEven &&
-           codes != CodeRange::kWrap && !bf16_quotient &&
+           codes != CodeRange::kWrap && !bf16_quotient && (integer || to.mantissa_bits > 0) &&
            (integer || options.overflow == Overflow::kSaturate) && !casts;
   }
-  float below_half = 0;  // microxcaling: the float32 below half of the smallest value
-  bool casts = false;    // rule unit: elements may be Inf or NaN
+  float below_half = 0;        // microxcaling: the float32 below half of the smallest value
+  bool stream_values = false;  // values are too many for the caches: store around them
+  bool casts = false;          // rule unit: elements may be Inf or NaN
 };
 
 inline float quotient(const ElementMap& map, float x, float factor) noexcept {

@@ -8,7 +8,10 @@
 #include <limits>
 
 #include "quant/search.h"
+#include "quant/simd_rows.h"
+#include "quant/spec_rules.h"
 #include "sylvester/core/error.h"
+#include "sylvester/core/target.h"
 
 namespace sylvester::detail {
 namespace {
@@ -116,11 +119,22 @@ void ScaleStrip::set(std::int64_t k, const BlockScale& s) {
   poisoned = poisoned || is_poison(s.scale);
 }
 
+// Values of a matrix beyond this many bytes go around the caches.
+constexpr std::int64_t kStreamBytes = 8 << 20;
+
 Engine::Engine(const QuantSpec& spec, std::int64_t rows, std::int64_t cols,
                const RandomStream& stream)
     : geometry_(spec, rows, cols), plan_(spec), map_(plan_, stream), stream_(stream) {
+  map_.stream_values = rows * cols * 4 > kStreamBytes;
   needs_tensor_absmax_ = spec.granularity == Granularity::kNvfp4 && spec.levels == 2;
   poisons_ = !(spec.granularity == Granularity::kMx && spec.convention == Convention::kTorchao);
+  const bool powers = is_power_of_two_rule(spec.rule) && spec.rule != ScaleRule::kQuest &&
+                      spec.scale_format == DType::kFloat8E8M0FNU && plan_.multiplies;
+  if (powers && spec.convention == Convention::kReference && plan_.emax >= 1) {
+    fast_scales_ = FastScales::kPowerOfTwo;
+  } else if (spec.granularity == Granularity::kNvfp4 && spec.four_over_six == FourOverSix::kNone) {
+    fast_scales_ = FastScales::kNvfp4;
+  }
   if (geometry_.global) {
     const auto blocks = static_cast<std::size_t>(geometry_.scale_rows * geometry_.scale_cols);
     if (spec.asymmetric) {
@@ -234,6 +248,15 @@ void Engine::strip_of(MatrixView<const float> X, ScaleStrip& strip) const {
   magnitude.assign(static_cast<std::size_t>(blocks), 0);
   for (std::int64_t i = 0; i < X.rows; ++i) {
     absmax_segments(X.row(i), X.cols, step, magnitude.data());
+  }
+  const ScaleArrays arrays{strip.scale.data(), strip.factor.data(), strip.code.data()};
+  if (fast_scales_ == FastScales::kPowerOfTwo && !scalar_target()) {
+    strip.poisoned = power_of_two_scales_simd(plan_, magnitude.data(), blocks, arrays);
+    return;
+  }
+  if (fast_scales_ == FastScales::kNvfp4 && !scalar_target()) {
+    strip.poisoned = nvfp4_scales_simd(plan_, magnitude.data(), blocks, arrays);
+    return;
   }
   for (std::int64_t k = 0; k < blocks; ++k) {
     const std::int64_t begin = k * step, width = std::min(step, X.cols - begin);

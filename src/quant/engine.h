@@ -88,6 +88,9 @@ class Engine {
   ScalePlan plan_;
   ElementMap map_;
   RandomStream stream_;
+  // Rules whose scales have a SIMD twin.
+  enum class FastScales : std::uint8_t { kNone, kPowerOfTwo, kNvfp4 };
+  FastScales fast_scales_ = FastScales::kNone;
   bool needs_tensor_absmax_ = false;
   bool poisons_ = true;  // a NaN scale means codes 0 (torchao's MX differs)
   std::mutex mutex_;

@@ -4,13 +4,14 @@
 #include <bit>
 #include <span>
 
+#include "quant/simd_rows.h"
 #include "sylvester/core/target.h"
 #include "sylvester/formats/convert.h"
 
 namespace sylvester::detail {
 namespace {
 
-constexpr std::int64_t kChunk = 1024;  // elements of the quotients' buffer, 4 KiB
+constexpr std::int64_t kChunk = 1024;  // elements of a buffer in level 1 cache
 
 // Calls f(k, begin, end) for each segment.
 template <class F>
@@ -20,44 +21,77 @@ void for_segments(std::int64_t n, std::int64_t segment, F&& f) {
   }
 }
 
-void encode_scalar(const ElementMap& map, const float* x, std::int64_t n, std::int64_t segment,
-                   const RowScales& scales, std::uint64_t first, std::uint8_t* codes) noexcept {
-  const bool stochastic = map.options.rounding == Rounding::kStochastic;
-  for_segments(n, segment, [&](std::int64_t k, std::int64_t begin, std::int64_t end) {
-    const float zero = map.asymmetric ? scales.zero[k] : 0.0f;
-    for (std::int64_t i = begin; i < end; ++i) {
-      const std::uint32_t random =
-          stochastic ? random_word(map.options.stream, first + static_cast<std::uint64_t>(i)) : 0;
-      codes[i] = encode_element(map, quotient(map, x[i], scales.factor[k]), zero, random);
-    }
-  });
+// Cuts [0, n) in pieces of at most kChunk elements that hold whole segments, or lie inside one.
+// Calls f(begin, count, segment of the piece, scales of the piece).
+template <class F>
+void for_chunks(std::int64_t n, std::int64_t segment, const RowScales& scales, F&& f) {
+  const auto from = [&](std::int64_t k) {
+    return RowScales{scales.scale == nullptr ? nullptr : scales.scale + k,
+                     scales.factor == nullptr ? nullptr : scales.factor + k,
+                     scales.zero == nullptr ? nullptr : scales.zero + k};
+  };
+  if (segment > kChunk) {
+    for_segments(n, segment, [&](std::int64_t k, std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; i += kChunk) {
+        const std::int64_t count = std::min(kChunk, end - i);
+        f(i, count, count, from(k));
+      }
+    });
+    return;
+  }
+  const std::int64_t step = kChunk / segment * segment;
+  for (std::int64_t i = 0; i < n; i += step) {
+    f(i, std::min(step, n - i), segment, from(i / segment));
+  }
 }
 
 // Any rounding, overflow and NaN mode: quotients into a buffer in L1, then the formats' encoder.
-void encode_generic(const ElementMap& map, const float* x, std::int64_t n, std::int64_t segment,
+void encode_general(const ElementMap& map, const float* x, std::int64_t n, std::int64_t segment,
                     const RowScales& scales, std::uint64_t first, std::uint8_t* codes) {
   if (map.asymmetric || map.codes == CodeRange::kWrap) {
-    encode_scalar(map, x, n, segment, scales, first, codes);
+    scalar::encode_row(map, x, n, segment, scales, first, codes);
     return;
   }
-  float y[kChunk];
-  for (std::int64_t start = 0; start < n; start += kChunk) {
-    const std::int64_t count = std::min(kChunk, n - start);
-    for (std::int64_t i = 0; i < count;) {
-      const std::int64_t k = (start + i) / segment;
-      const std::int64_t end = std::min(count, (k + 1) * segment - start);
-      for (; i < end; ++i) y[i] = quotient(map, x[start + i], scales.factor[k]);
-    }
-    EncodeOptions options = map.options;
-    options.first_element = first + static_cast<std::uint64_t>(start);
-    const auto size = static_cast<std::size_t>(count);
-    encode(std::span<const float>(y, size), map.format, {codes + start, size}, options);
-  }
+  for_chunks(n, segment, scales,
+             [&](std::int64_t begin, std::int64_t count, std::int64_t part, const RowScales& s) {
+               float y[kChunk];
+               if (map.below_half != 0.0f) {
+                 scalar::quotient_row(map, x + begin, count, part, s.factor, y);
+               } else {
+                 quotient_row_simd(map, x + begin, count, part, s.factor, y);
+               }
+               EncodeOptions options = map.options;
+               options.first_element = first + static_cast<std::uint64_t>(begin);
+               const auto size = static_cast<std::size_t>(count);
+               encode(std::span<const float>(y, size), map.format, {codes + begin, size}, options);
+             });
   if (map.codes != CodeRange::kNarrow) return;
   const auto low = static_cast<std::int8_t>(map.low);
   for (std::int64_t i = 0; i < n; ++i) {
     codes[i] = static_cast<std::uint8_t>(std::max(static_cast<std::int8_t>(codes[i]), low));
   }
+}
+
+std::int64_t count_saturated(const ElementMap& map, const float* x, std::int64_t n,
+                             std::int64_t segment, const RowScales& scales) noexcept {
+  std::int64_t out = 0;
+  for_chunks(n, segment, scales,
+             [&](std::int64_t begin, std::int64_t count, std::int64_t part, const RowScales& s) {
+               float y[kChunk];
+               if (scalar_target() || map.below_half != 0.0f) {
+                 scalar::quotient_row(map, x + begin, count, part, s.factor, y);
+               } else {
+                 quotient_row_simd(map, x + begin, count, part, s.factor, y);
+               }
+               for_segments(count, part, [&](std::int64_t k, std::int64_t i, std::int64_t end) {
+                 const float zero = map.asymmetric ? s.zero[k] : 0.0f;
+                 for (; i < end; ++i) {
+                   const float t = y[i] + zero;
+                   out += t > map.limit_high || t < map.limit_low ? 1 : 0;
+                 }
+               });
+             });
+  return out;
 }
 
 }  // namespace
@@ -69,6 +103,8 @@ void StatsSum::add(const StatsSum& other) noexcept {
   zeros += other.zeros;
   saturated += other.saturated;
 }
+
+namespace scalar {
 
 void absmax_segments(const float* x, std::int64_t n, std::int64_t segment,
                      std::uint32_t* magnitude) noexcept {
@@ -92,12 +128,16 @@ void range_segments(const float* x, std::int64_t n, std::int64_t segment, std::i
 }
 
 void encode_row(const ElementMap& map, const float* x, std::int64_t n, std::int64_t segment,
-                const RowScales& scales, std::uint64_t first, std::uint8_t* codes) {
-  if (scalar_target()) {
-    encode_scalar(map, x, n, segment, scales, first, codes);
-  } else {
-    encode_generic(map, x, n, segment, scales, first, codes);
-  }
+                const RowScales& scales, std::uint64_t first, std::uint8_t* codes) noexcept {
+  const bool stochastic = map.options.rounding == Rounding::kStochastic;
+  for_segments(n, segment, [&](std::int64_t k, std::int64_t begin, std::int64_t end) {
+    const float zero = map.asymmetric ? scales.zero[k] : 0.0f;
+    for (std::int64_t i = begin; i < end; ++i) {
+      const std::uint32_t random =
+          stochastic ? random_word(map.options.stream, first + static_cast<std::uint64_t>(i)) : 0;
+      codes[i] = encode_element(map, quotient(map, x[i], scales.factor[k]), zero, random);
+    }
+  });
 }
 
 void decode_row(const ElementMap& map, const std::uint8_t* codes, std::int64_t n,
@@ -111,46 +151,32 @@ void decode_row(const ElementMap& map, const std::uint8_t* codes, std::int64_t n
 }
 
 void values_row(const ElementMap& map, const float* x, std::int64_t n, std::int64_t segment,
-                const RowScales& scales, std::uint64_t first, float* out) {
-  std::uint8_t codes[kChunk];
-  if (segment >= kChunk) {
-    for (std::int64_t k = 0; k * segment < n; ++k) {
-      const RowScales one{scales.scale + k, scales.factor + k,
-                          map.asymmetric ? scales.zero + k : nullptr};
-      const std::int64_t end = std::min(n, (k + 1) * segment);
-      for (std::int64_t i = k * segment; i < end; i += kChunk) {
-        const std::int64_t count = std::min(kChunk, end - i);
-        encode_row(map, x + i, count, count, one, first + static_cast<std::uint64_t>(i), codes);
-        decode_row(map, codes, count, count, one, out + i);
-      }
-    }
-    return;
-  }
-  const std::int64_t step = kChunk / segment * segment;
-  for (std::int64_t i = 0; i < n; i += step) {
-    const std::int64_t count = std::min(step, n - i), k = i / segment;
-    const RowScales some{scales.scale + k, scales.factor + k,
-                         map.asymmetric ? scales.zero + k : nullptr};
-    encode_row(map, x + i, count, segment, some, first + static_cast<std::uint64_t>(i), codes);
-    decode_row(map, codes, count, segment, some, out + i);
-  }
+                const RowScales& scales, std::uint64_t first, float* out) noexcept {
+  for_chunks(n, segment, scales,
+             [&](std::int64_t begin, std::int64_t count, std::int64_t part, const RowScales& s) {
+               std::uint8_t codes[kChunk];
+               scalar::encode_row(map, x + begin, count, part, s,
+                                  first + static_cast<std::uint64_t>(begin), codes);
+               scalar::decode_row(map, codes, count, part, s, out + begin);
+             });
 }
 
-void stats_row(const ElementMap& map, const float* x, const float* values, std::int64_t n,
-               std::int64_t segment, const RowScales& scales, StatsSum& sum) noexcept {
-  double error2[8] = {}, x2[8] = {};
+void quotient_row(const ElementMap& map, const float* x, std::int64_t n, std::int64_t segment,
+                  const float* factors, float* y) noexcept {
   for_segments(n, segment, [&](std::int64_t k, std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) {
-      const double wide = x[i], error = wide - static_cast<double>(values[i]);
-      error2[i % 8] += error * error;
-      x2[i % 8] += wide * wide;
-      sum.max_error = std::max(sum.max_error, std::fabs(error));
-      sum.zeros += x[i] != 0.0f && values[i] == 0.0f ? 1 : 0;
-      const float zero = map.asymmetric ? scales.zero[k] : 0.0f;
-      const float y = quotient(map, x[i], scales.factor[k]) + zero;
-      sum.saturated += y > map.limit_high || y < map.limit_low ? 1 : 0;
-    }
+    for (std::int64_t i = begin; i < end; ++i) y[i] = quotient(map, x[i], factors[k]);
   });
+}
+
+void error_sums(const float* x, const float* values, std::int64_t n, StatsSum& sum) noexcept {
+  double error2[8] = {}, x2[8] = {};
+  for (std::int64_t i = 0; i < n; ++i) {
+    const double wide = x[i], error = wide - static_cast<double>(values[i]);
+    error2[i % 8] += error * error;
+    x2[i % 8] += wide * wide;
+    sum.max_error = std::max(sum.max_error, std::fabs(error));
+    sum.zeros += x[i] != 0.0f && values[i] == 0.0f ? 1 : 0;
+  }
   for (int width = 4; width > 0; width /= 2) {
     for (int lane = 0; lane < width; ++lane) {
       error2[lane] += error2[lane + width];
@@ -159,6 +185,60 @@ void stats_row(const ElementMap& map, const float* x, const float* values, std::
   }
   sum.error2 += error2[0];
   sum.x2 += x2[0];
+}
+
+}  // namespace scalar
+
+void absmax_segments(const float* x, std::int64_t n, std::int64_t segment,
+                     std::uint32_t* magnitude) noexcept {
+  scalar_target() ? scalar::absmax_segments(x, n, segment, magnitude)
+                  : absmax_segments_simd(x, n, segment, magnitude);
+}
+
+void range_segments(const float* x, std::int64_t n, std::int64_t segment, std::int32_t* low,
+                    std::int32_t* high) noexcept {
+  scalar_target() ? scalar::range_segments(x, n, segment, low, high)
+                  : range_segments_simd(x, n, segment, low, high);
+}
+
+void encode_row(const ElementMap& map, const float* x, std::int64_t n, std::int64_t segment,
+                const RowScales& scales, std::uint64_t first, std::uint8_t* codes) {
+  if (scalar_target()) {
+    scalar::encode_row(map, x, n, segment, scales, first, codes);
+  } else if (map.plain()) {
+    encode_row_simd(map, x, n, segment, scales, codes);
+  } else {
+    encode_general(map, x, n, segment, scales, first, codes);
+  }
+}
+
+void decode_row(const ElementMap& map, const std::uint8_t* codes, std::int64_t n,
+                std::int64_t segment, const RowScales& scales, float* out) noexcept {
+  scalar_target() ? scalar::decode_row(map, codes, n, segment, scales, out)
+                  : decode_row_simd(map, codes, n, segment, scales, out);
+}
+
+void values_row(const ElementMap& map, const float* x, std::int64_t n, std::int64_t segment,
+                const RowScales& scales, std::uint64_t first, float* out) {
+  if (scalar_target()) {
+    scalar::values_row(map, x, n, segment, scales, first, out);
+  } else if (map.plain()) {
+    values_row_simd(map, x, n, segment, scales, out);
+  } else {
+    for_chunks(n, segment, scales,
+               [&](std::int64_t begin, std::int64_t count, std::int64_t part, const RowScales& s) {
+                 std::uint8_t codes[kChunk];
+                 encode_general(map, x + begin, count, part, s,
+                                first + static_cast<std::uint64_t>(begin), codes);
+                 decode_row_simd(map, codes, count, part, s, out + begin);
+               });
+  }
+}
+
+void stats_row(const ElementMap& map, const float* x, const float* values, std::int64_t n,
+               std::int64_t segment, const RowScales& scales, StatsSum& sum) noexcept {
+  scalar_target() ? scalar::error_sums(x, values, n, sum) : error_sums_simd(x, values, n, sum);
+  sum.saturated += count_saturated(map, x, n, segment, scales);
 }
 
 }  // namespace sylvester::detail

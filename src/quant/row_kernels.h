@@ -1,6 +1,6 @@
 // Loops over a piece of one row. A row is cut in segments of equal length (the last may be
 // shorter), each with its own scale; segment 1 means a scale for every element (columns).
-// The bodies in row_kernels.cc define the results; src/simd/quant_*.cc gives the same bits.
+// The bodies in namespace scalar define the results; src/simd/quant_*.cc gives the same bits.
 #pragma once
 
 #include <cstdint>
@@ -42,4 +42,22 @@ void values_row(const ElementMap& map, const float* x, std::int64_t n, std::int6
 void stats_row(const ElementMap& map, const float* x, const float* values, std::int64_t n,
                std::int64_t segment, const RowScales& scales, StatsSum& sum) noexcept;
 
+namespace scalar {
+
+void absmax_segments(const float* x, std::int64_t n, std::int64_t segment,
+                     std::uint32_t* magnitude) noexcept;
+void range_segments(const float* x, std::int64_t n, std::int64_t segment, std::int32_t* low,
+                    std::int32_t* high) noexcept;
+void encode_row(const ElementMap& map, const float* x, std::int64_t n, std::int64_t segment,
+                const RowScales& scales, std::uint64_t first, std::uint8_t* codes) noexcept;
+void decode_row(const ElementMap& map, const std::uint8_t* codes, std::int64_t n,
+                std::int64_t segment, const RowScales& scales, float* out) noexcept;
+void values_row(const ElementMap& map, const float* x, std::int64_t n, std::int64_t segment,
+                const RowScales& scales, std::uint64_t first, float* out) noexcept;
+void quotient_row(const ElementMap& map, const float* x, std::int64_t n, std::int64_t segment,
+                  const float* factors, float* y) noexcept;
+// error2, x2, max_error and zeros.
+void error_sums(const float* x, const float* values, std::int64_t n, StatsSum& sum) noexcept;
+
+}  // namespace scalar
 }  // namespace sylvester::detail
