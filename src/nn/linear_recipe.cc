@@ -1,5 +1,6 @@
 #include "sylvester/nn/linear_recipe.h"
 
+#include <algorithm>
 #include <cctype>
 #include <string>
 #include <string_view>
@@ -117,6 +118,23 @@ LinearRecipe from_row(const RecipeRow& row) {
   return recipe;
 }
 
+// "x=SPEC,w=SPEC,e=SPEC"; an operand left out stays float32.
+void apply_named_specs(std::string_view text, LinearRecipe& recipe) {
+  const std::string_view whole = text;
+  QuantSpec x, w, e;
+  while (!text.empty()) {
+    const std::string_view part = text.substr(0, text.find(','));
+    text.remove_prefix(std::min(text.size(), part.size() + 1));
+    const char operand = part.size() > 2 && part[1] == '=' ? part[0] : '?';
+    if (operand != 'x' && operand != 'w' && operand != 'e') {
+      throw ValueError("recipe: '" + std::string(part) + "' in '" + std::string(whole) +
+                       "'; want x=SPEC,w=SPEC,e=SPEC");
+    }
+    (operand == 'x' ? x : operand == 'w' ? w : e) = parse_spec(part.substr(2));
+  }
+  set_specs(x, w, e, recipe);
+}
+
 // "PLACEMENT-SPEC[/SPEC]" once the suffix is cut off; false when the placement is none.
 bool parse_placement(std::string_view text, LinearRecipe& recipe) {
   std::string_view pattern, spec;
@@ -139,6 +157,10 @@ bool parse_placement(std::string_view text, LinearRecipe& recipe) {
   }
   if (spec.empty()) return false;
   apply_pattern(pattern, recipe);
+  if (spec.size() > 1 && spec[1] == '=') {
+    apply_named_specs(spec, recipe);
+    return true;
+  }
   const std::size_t slash = spec.find('/');
   const QuantSpec forward = parse_spec(spec.substr(0, slash));
   const QuantSpec error =

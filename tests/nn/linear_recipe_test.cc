@@ -47,6 +47,10 @@ TEST(LinearRecipe, SpecsReachTheirOperands) {
   EXPECT_EQ(parse_recipe("halo1-fp6:margin=0.75").F.a,
             parse_quant_spec("float6_e3m2fn:margin=0.75"));
   EXPECT_EQ(parse_recipe("halo1-int4:group=128").G.b, parse_quant_spec("int4:group=128"));
+  const LinearRecipe named = parse_recipe("halo2-e=int8,w=int4:row");
+  EXPECT_TRUE(is_identity(named.F.a));
+  EXPECT_EQ(named.E.b, parse_quant_spec("int4:row"));
+  EXPECT_EQ(named.G.a, parse_quant_spec("int8"));
   EXPECT_EQ(parse_recipe("switchback-int8").G.a, parse_quant_spec("bf16"));
 }
 

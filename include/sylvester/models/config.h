@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <string>
 
 namespace sylvester {
@@ -26,5 +27,12 @@ struct ModelConfig {
 
 // Throws ValueError naming the field when sizes do not fit together (heads, head_dim, zero sizes).
 void validate(const ModelConfig& config);
+
+// From a Hugging Face folder, a config.json, or a GGUF file. A folder without config.json but with
+// one *.gguf file counts as that file. Errors: FormatError naming the field; UnsupportedError for
+// a model type, activation or rope scaling that this library does not have; IoError.
+ModelConfig load_config(const std::filesystem::path& path);
+// Hugging Face's config.json (rope_theta both at the top and in rope_parameters).
+std::string to_json(const ModelConfig& config);
 
 }  // namespace sylvester

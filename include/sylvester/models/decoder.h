@@ -41,10 +41,11 @@ struct Loss {
 };
 
 struct DecoderOptions {
-  LinearRecipe recipe;  // every linear of the blocks; head, embedding, norms stay high precision
-  Accumulation accumulation;      // of the quantized products
-  DType dtype = DType::kFloat32;  // compute type on the CPU: kFloat32 or kFloat64 (tests)
-  std::uint64_t seed = 0;         // stochastic rounding
+  LinearRecipe recipe =
+      {};  // every linear of the blocks; head, embedding, norms stay high precision
+  Accumulation accumulation = {};  // of the quantized products
+  DType dtype = DType::kFloat32;   // compute type on the CPU: kFloat32 or kFloat64 (tests)
+  std::uint64_t seed = 0;          // stochastic rounding
 };
 
 // Keys and values of the tokens seen so far, for generation.
@@ -52,6 +53,23 @@ class DecodeState {
  public:
   virtual ~DecodeState() = default;
   virtual std::int64_t length() const = 0;
+};
+
+// Which linear layer, by its Hugging Face name without ".weight".
+struct LinearSite {
+  std::int64_t layer = 0;
+  std::string name;
+};
+
+// Sees the operands of every linear of the blocks as they pass by, in high precision. The tensors
+// are valid during the call only.
+class DecoderObserver {
+ public:
+  virtual ~DecoderObserver() = default;
+  // X [T, in], W [out, in], in training mode only.
+  virtual void linear_forward(const LinearSite&, const Tensor& /*X*/, const Tensor& /*W*/) {}
+  // E = dL/dY [T, out], scaled as the loss is; dW [out, in] with what was added to it before.
+  virtual void linear_backward(const LinearSite&, const Tensor& /*E*/, const Tensor& /*dW*/) {}
 };
 
 class Decoder {
@@ -69,15 +87,20 @@ class Decoder {
 
   const ModelConfig& config() const;
   const DecoderOptions& options() const;
+  Ops& ops() const;
   void set_recipe(const LinearRecipe& recipe, const Accumulation& accumulation);
+  // Null: none. The observer must outlive its use.
+  void set_observer(DecoderObserver* observer);
   // In file order; a tied head has one entry, under the embedding's name.
   std::vector<Parameter*> parameters();
 
-  // [B, T, V] float32. ids [B, T].
+  // [B, T, V] float32. ids [B, T]. Errors here and below: ValueError for an id outside the
+  // vocabulary or a T beyond max_position_embeddings; ShapeError when ids are not B T.
   Tensor logits(std::span<const std::int32_t> ids, std::int64_t B, std::int64_t T);
   Loss evaluate(const Batch& batch);
   // Adds d(sum of nll * grad_scale) / d(parameter) to every parameter's grad and returns the loss.
   // For the mean over n counted tokens pass grad_scale = 1 / n. `step` numbers the random stream.
+  // Determinism: the same bits with any number of threads unless the policy is "blas".
   Loss forward_backward(const Batch& batch, double grad_scale, std::int64_t step = 0);
   void zero_grad();
   // Call after parameters changed, so that weights quantized once a step are made again.

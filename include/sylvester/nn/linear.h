@@ -59,7 +59,8 @@ class LinearGroup {
                 bool overwrite);
 
  private:
-  Tensor work(Ops& ops, std::int64_t rows, std::int64_t cols, DType dtype);
+  void weight_gradient(Ops& ops, const QuantizedTensor& a, const QuantizedTensor& b, Tensor& dw,
+                       bool overwrite);
   void unrotate(Ops& ops, Tensor& result, const Product& product, Tensor& out);
   void round(Ops& ops, Tensor& x) const;
   RandomStream stream(std::uint32_t offset) const;

@@ -11,7 +11,9 @@
 namespace sylvester {
 
 // A.B = Hl' ( Q_a(Hl A Hm) Q_b(Hm' B Hr) ) Hr'   (middle cancels inside; left and right are undone
-// on the result). Each operand is quantized along the contracted dimension.
+// on the result). A spec speaks of its operand with the rows along the contraction, as a tensor
+// core takes it: A as [M, K], B as [N, K]. "row" is one scale a row of A or a column of B; groups
+// and MX blocks lie along K.
 struct Product {
   bool left = false;
   bool middle = false;
@@ -26,7 +28,8 @@ struct Product {
 struct LinearRecipe {
   std::string name = "fp32";
   Product F, E, G;
-  // Values that leave a product are rounded to bfloat16 (HALO's BF16 tensors), or stay float32.
+  // Values that leave a product, and the activations and errors between layers, are rounded to
+  // bfloat16 (HALO's BF16 tensors), or stay float32.
   bool bfloat16_values = false;
   friend bool operator==(const LinearRecipe&, const LinearRecipe&) = default;
 };
@@ -39,6 +42,7 @@ struct LinearRecipe {
 //              dots between them allowed: "F.M+E.L.R+G.R", "f.m+e.lr". An absent product is plain.
 //   SPEC       a QuantSpec, or fp8 fp6 fp4 for float8_e4m3fn float6_e3m2fn float4_e2m1fn; after '/'
 //              the one of E_Y, where it differs from that of X and W ("halo0-e4m3/e5m2").
+//              Or x=SPEC,w=SPEC,e=SPEC for the operands by name; one left out stays float32.
 //   +bf16      bfloat16_values
 // Errors: ValueError that names the nearest known recipe, or the option of the spec.
 LinearRecipe parse_recipe(std::string_view text);

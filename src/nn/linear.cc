@@ -1,0 +1,278 @@
+#include "sylvester/nn/linear.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "sylvester/core/error.h"
+
+namespace sylvester {
+
+const QuantizedTensor& CodedTensor::codes(Ops& ops, const Tensor& source, const OperandPlan& plan,
+                                          const RandomStream& stream) {
+  for (std::size_t i = 0; i < used_; ++i) {
+    if (entries_[i]->plan.same_codes(plan)) return entries_[i]->value;
+  }
+  if (source.empty()) throw ValueError("linear: backward without a forward in training mode");
+  if (entries_.size() == used_) entries_.push_back(std::make_unique<Entry>());
+  Entry& entry = *entries_[used_];
+  ops.quantize(source, plan.rotation, plan.spec, entry.value, stream);
+  entry.plan = plan;
+  ++used_;
+  return entry.value;
+}
+
+void CodedTensor::release() noexcept {
+  entries_.clear();
+  used_ = 0;
+}
+
+std::int64_t CodedTensor::bytes() const {
+  std::int64_t sum = 0;
+  for (const auto& entry : entries_) sum += entry->value.bytes();
+  return sum;
+}
+
+LinearGroup::LinearGroup(std::vector<Tensor> weights, std::uint32_t id)
+    : weights_(std::move(weights)), id_(id), weight_codes_(weights_.size()) {}
+
+void LinearGroup::set_recipe(const LinearRecipe& recipe, const Accumulation& accumulation) {
+  recipe_ = recipe;
+  accumulation_ = accumulation;
+  plan_ = plan(recipe);
+  for (CodedTensor& codes : weight_codes_) codes.release();
+  input_codes_.release();
+  error_codes_.release();
+  input_ = Tensor();
+}
+
+void LinearGroup::weights_changed() noexcept {
+  for (CodedTensor& codes : weight_codes_) codes.reset();
+}
+
+RandomStream LinearGroup::stream(std::uint32_t offset) const {
+  return {.seed = seed_, .step = step_, .tensor = id_ + offset};
+}
+
+void LinearGroup::round(Ops& ops, Tensor& x) const {
+  if (recipe_.bfloat16_values) ops.round_to_bfloat16(x);
+}
+
+// `result` is the product in rotated coordinates; `out` may be the same memory when the left
+// rotation pads nothing.
+void LinearGroup::unrotate(Ops& ops, Tensor& result, const Product& product, Tensor& out) {
+  round(ops, result);
+  if (!product.left && !product.right) return;
+  ops.rotate(result, {.rows = product.right, .cols = product.left}, true, out);
+  round(ops, out);
+}
+
+namespace {
+
+// True when the product needs no more room than its result.
+bool fits(const Product& product, std::int64_t rows) {
+  return !product.left || hadamard_length(rows) == rows;
+}
+
+Tensor matrix_of(const Tensor& x) {
+  const std::int64_t cols = x.shape().back();
+  return x.reshape({cols == 0 ? 0 : x.size() / cols, cols});
+}
+
+}  // namespace
+
+void LinearGroup::forward(Ops& ops, const Tensor& X, std::span<Tensor* const> Y, bool training,
+                          std::uint64_t seed, std::uint32_t step) {
+  const Tensor x = matrix_of(X);
+  tokens_ = x.dim(0);
+  seed_ = seed;
+  step_ = step;
+  input_codes_.reset();
+  input_ = Tensor();
+  if (training) {
+    if (keeps_input()) {
+      input_ = x;
+    } else {
+      input_codes_.codes(ops, x, plan_.x_G, stream(0));
+    }
+  }
+  for (std::size_t i = 0; i < weights_.size(); ++i) {
+    Tensor y = matrix_of(*Y[i]);
+    if (plan_.x_F.plain() && plan_.w_F.plain()) {
+      ops.product(x, false, weights_[i], true, y);
+      round(ops, y);
+      continue;
+    }
+    const auto at = static_cast<std::uint32_t>(3 * i);
+    const QuantizedTensor& a = input_codes_.codes(ops, x, plan_.x_F, stream(0));
+    const QuantizedTensor& b = weight_codes_[i].codes(ops, weights_[i], plan_.w_F, stream(at + 1));
+    Tensor result = fits(recipe_.F, tokens_)
+                        ? y
+                        : ops.allocate({hadamard_length(tokens_), y.dim(1)}, y.dtype());
+    ops.matmul(a, false, b, false, accumulation_, result);
+    unrotate(ops, result, recipe_.F, y);
+  }
+}
+
+void LinearGroup::backward(Ops& ops, std::span<const Tensor* const> E, Tensor& dX,
+                           std::span<Tensor* const> dW, bool overwrite) {
+  const bool plain_E = plan_.e_E.plain() && plan_.w_E.plain();
+  const bool plain_G = plan_.e_G.plain() && plan_.x_G.plain();
+  const bool need_dx = !dX.empty();
+  Tensor dx = need_dx ? matrix_of(dX) : Tensor();
+  Tensor result = dx;
+  if (need_dx && !plain_E && !fits(recipe_.E, tokens_)) {
+    result = ops.allocate({hadamard_length(tokens_), dx.dim(1)}, dx.dtype());
+  }
+  for (std::size_t i = 0; i < weights_.size(); ++i) {
+    const Tensor e = matrix_of(*E[i]);
+    const auto at = static_cast<std::uint32_t>(3 * i);
+    error_codes_.reset();
+    if (need_dx && plain_E) {
+      ops.product(e, false, weights_[i], false, dx, 1.0, i == 0 ? 0.0 : 1.0);
+    } else if (need_dx) {
+      const QuantizedTensor& a = error_codes_.codes(ops, e, plan_.e_E, stream(at + 2));
+      const QuantizedTensor& b =
+          weight_codes_[i].codes(ops, weights_[i], plan_.w_E, stream(at + 1));
+      ops.matmul(a, plan_.e_E.transposed, b, plan_.w_E.transposed, accumulation_, result, i != 0);
+    }
+    Tensor dw = matrix_of(*dW[i]);
+    if (plain_G) {
+      ops.product(e, true, input_, false, dw, 1.0, overwrite ? 0.0 : 1.0);
+      if (recipe_.bfloat16_values) ops.round_to_bfloat16(dw);
+      continue;
+    }
+    const QuantizedTensor& a = error_codes_.codes(ops, e, plan_.e_G, stream(at + 3));
+    const QuantizedTensor& b = input_codes_.codes(ops, input_, plan_.x_G, stream(0));
+    weight_gradient(ops, a, b, dw, overwrite);
+  }
+  if (!need_dx) return;
+  if (plain_E) {
+    round(ops, dx);
+  } else {
+    unrotate(ops, result, recipe_.E, dx);
+  }
+}
+
+// dW (+)= the un-rotated product; without rotation it is added in place.
+void LinearGroup::weight_gradient(Ops& ops, const QuantizedTensor& a, const QuantizedTensor& b,
+                                  Tensor& dw, bool overwrite) {
+  const bool turned = recipe_.G.left || recipe_.G.right;
+  if (!turned && !recipe_.bfloat16_values) {
+    ops.matmul(a, plan_.e_G.transposed, b, plan_.x_G.transposed, accumulation_, dw, !overwrite);
+    return;
+  }
+  if (overwrite && fits(recipe_.G, dw.dim(0))) {
+    ops.matmul(a, plan_.e_G.transposed, b, plan_.x_G.transposed, accumulation_, dw);
+    unrotate(ops, dw, recipe_.G, dw);
+    return;
+  }
+  Tensor work = ops.allocate({recipe_.G.left ? hadamard_length(dw.dim(0)) : dw.dim(0), dw.dim(1)},
+                             dw.dtype());
+  ops.matmul(a, plan_.e_G.transposed, b, plan_.x_G.transposed, accumulation_, work);
+  Tensor added = work.prefix(dw.shape());
+  unrotate(ops, work, recipe_.G, added);
+  ops.add(dw, added, dw);
+}
+
+// --- one layer, on plain memory
+// ---------------------------------------------------------------------
+
+struct LinearContext::State {
+  Tensor X, W;
+  LinearGroup group;
+};
+LinearContext::LinearContext() = default;
+LinearContext::~LinearContext() = default;
+LinearContext::LinearContext(LinearContext&&) noexcept = default;
+LinearContext& LinearContext::operator=(LinearContext&&) noexcept = default;
+
+namespace {
+
+// A contiguous view is borrowed, another one copied.
+template <class T>
+Tensor tensor_of(MatrixView<const T> view) {
+  if (view.contiguous()) return Tensor::borrow(const_cast<T*>(view.data), {view.rows, view.cols});
+  Tensor out({view.rows, view.cols}, std::is_same_v<T, double> ? DType::kFloat64 : DType::kFloat32);
+  for (std::int64_t i = 0; i < view.rows; ++i) {
+    std::copy_n(view.row(i), view.cols, out.data<T>() + i * view.cols);
+  }
+  return out;
+}
+
+template <class T>
+void copy_back(const Tensor& from, MatrixView<T> to) {
+  if (from.raw() == reinterpret_cast<const std::byte*>(to.data)) return;
+  for (std::int64_t i = 0; i < to.rows; ++i) {
+    std::copy_n(from.data<T>() + i * to.cols, to.cols, to.row(i));
+  }
+}
+
+void require(bool ok, const char* what, std::int64_t rows, std::int64_t cols, const char* want) {
+  if (!ok) {
+    throw ShapeError(std::string("linear: ") + what + " is [" + std::to_string(rows) + ", " +
+                     std::to_string(cols) + "]; want " + want);
+  }
+}
+
+template <class T>
+void forward_views(MatrixView<const T> X, MatrixView<const T> W, const LinearRecipe& recipe,
+                   const Accumulation& accumulation, MatrixView<T> Y, LinearContext* context,
+                   const RandomStream& stream) {
+  require(W.cols == X.cols, "W", W.rows, W.cols, "[out, in] with the columns of X");
+  require(Y.rows == X.rows && Y.cols == W.rows, "Y", Y.rows, Y.cols, "[T, out]");
+  auto state = std::make_unique<LinearContext::State>();
+  state->X = tensor_of(X);
+  state->W = tensor_of(W);
+  state->group = LinearGroup({state->W}, stream.tensor);
+  state->group.set_recipe(recipe, accumulation);
+  Tensor y = tensor_of(MatrixView<const T>(Y));
+  Tensor* const out[] = {&y};
+  state->group.forward(cpu_ops(), state->X, out, context != nullptr, stream.seed, stream.step);
+  copy_back(y, Y);
+  if (context != nullptr) context->state = std::move(state);
+}
+
+template <class T>
+void backward_views(LinearContext& context, MatrixView<const T> E, MatrixView<T> dX,
+                    MatrixView<T> dW) {
+  if (!context.state) throw ValueError("linear_backward: the context has no forward");
+  LinearContext::State& s = *context.state;
+  require(E.rows == s.X.dim(0) && E.cols == s.W.dim(0), "E", E.rows, E.cols, "[T, out]");
+  require(dX.size() == 0 || (dX.rows == s.X.dim(0) && dX.cols == s.X.dim(1)), "dX", dX.rows,
+          dX.cols, "[T, in] or empty");
+  require(dW.size() == 0 || (dW.rows == s.W.dim(0) && dW.cols == s.W.dim(1)), "dW", dW.rows,
+          dW.cols, "[out, in] or empty");
+  const Tensor e = tensor_of(E);
+  Tensor dx = dX.size() == 0 ? Tensor() : tensor_of(MatrixView<const T>(dX));
+  Tensor dw =
+      dW.size() == 0 ? Tensor(s.W.shape(), s.W.dtype()) : tensor_of(MatrixView<const T>(dW));
+  const Tensor* const errors[] = {&e};
+  Tensor* const gradients[] = {&dw};
+  s.group.backward(cpu_ops(), errors, dx, gradients, true);
+  if (dX.size() != 0) copy_back(dx, dX);
+  if (dW.size() != 0) copy_back(dw, dW);
+}
+
+}  // namespace
+
+void linear_forward(MatrixView<const float> X, MatrixView<const float> W,
+                    const LinearRecipe& recipe, const Accumulation& accumulation,
+                    MatrixView<float> Y, LinearContext* context, const RandomStream& stream) {
+  forward_views(X, W, recipe, accumulation, Y, context, stream);
+}
+void linear_forward(MatrixView<const double> X, MatrixView<const double> W,
+                    const LinearRecipe& recipe, const Accumulation& accumulation,
+                    MatrixView<double> Y, LinearContext* context, const RandomStream& stream) {
+  forward_views(X, W, recipe, accumulation, Y, context, stream);
+}
+void linear_backward(LinearContext& context, MatrixView<const float> E, MatrixView<float> dX,
+                     MatrixView<float> dW) {
+  backward_views(context, E, dX, dW);
+}
+void linear_backward(LinearContext& context, MatrixView<const double> E, MatrixView<double> dX,
+                     MatrixView<double> dW) {
+  backward_views(context, E, dX, dW);
+}
+
+}  // namespace sylvester

@@ -1,0 +1,225 @@
+// CPU backend: rotations, codes and products, handed to the rooms below.
+#include <algorithm>
+#include <bit>
+#include <cmath>
+
+#include "ops/cpu_ops.h"
+#include "ops/kernels.h"
+#include "sylvester/core/parallel.h"
+#include "sylvester/gemm/matmul.h"
+#include "sylvester/hadamard/hadamard.h"
+#include "sylvester/hadamard/rotate_quantize.h"
+
+namespace sylvester {
+
+std::int64_t hadamard_length(std::int64_t n) {
+  if (n <= 0 || has_hadamard(n)) return n;
+  return static_cast<std::int64_t>(std::bit_ceil(static_cast<std::uint64_t>(n)));
+}
+
+namespace detail {
+namespace {
+
+template <class T>
+void transpose(MatrixView<const T> from, T* to) {
+  constexpr std::int64_t kTile = 32;
+  parallel_blocks(from.cols, kTile, [&](std::int64_t, std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i0 = 0; i0 < from.rows; i0 += kTile) {
+      const std::int64_t i1 = std::min(from.rows, i0 + kTile);
+      for (std::int64_t j = begin; j < end; ++j) {
+        for (std::int64_t i = i0; i < i1; ++i) to[j * from.rows + i] = from(i, j);
+      }
+    }
+  });
+}
+
+template <class T>
+void rotate_forward(MatrixView<const T> X, const Rotation& rotation, MatrixView<T> Y) {
+  MatrixView<const T> source = X;
+  if (rotation.cols) {
+    if (Y.rows != X.rows) {  // zero rows below
+      std::copy_n(X.data, X.size(), Y.data);
+      std::fill_n(Y.data + X.size(), Y.size() - X.size(), T(0));
+      source = Y;
+    }
+    hadamard_cols(source, Y);
+    source = Y;
+  }
+  if (rotation.rows) hadamard_rows(source, Y);
+  if (!rotation.rows && !rotation.cols && X.data != Y.data) std::copy_n(X.data, X.size(), Y.data);
+}
+
+}  // namespace
+
+std::int64_t CpuQuantized::bytes() const {
+  return matrix.codes.size() + 4 * (matrix.scales.size() + matrix.zeros.size()) +
+         matrix.scale_codes.size() + 4 * matrix.values.size() + 8 * values64.size();
+}
+
+template <class T>
+T* CpuOps::scratch(std::int64_t elements) {
+  const auto bytes = elements * static_cast<std::int64_t>(sizeof(T));
+  if (scratch_.size() < bytes) scratch_.resize(bytes);
+  return reinterpret_cast<T*>(scratch_.data());
+}
+template float* CpuOps::scratch<float>(std::int64_t);
+template double* CpuOps::scratch<double>(std::int64_t);
+
+void CpuOps::rotate(const Tensor& X, const Rotation& rotation, bool inverse, Tensor& Y) {
+  if (rotation.transpose) throw ValueError("rotate: transpose belongs to quantize");
+  require(last(X) == last(Y), "rotate", Y, "the columns of X");
+  const Tensor& longer = inverse ? X : Y;
+  const Tensor& shorter = inverse ? Y : X;
+  const std::int64_t rows = rows_of(shorter);
+  require(rows_of(longer) == (rotation.cols ? hadamard_length(rows) : rows), "rotate", longer,
+          "hadamard_length(rows) rows");
+  with_type(X, [&](auto zero) {
+    using T = decltype(zero);
+    const MatrixView<const T> x = X.matrix<T>();
+    const MatrixView<T> y = Y.matrix<T>();
+    if (!inverse) return rotate_forward(x, rotation, y);
+    const HadamardOptions back{.inverse = true};
+    if (x.rows == y.rows) {
+      MatrixView<const T> source = x;
+      if (rotation.rows) {
+        hadamard_rows(source, y, back);
+        source = y;
+      }
+      if (rotation.cols) hadamard_cols(source, y, back);
+      if (!rotation.rows && !rotation.cols && x.data != y.data)
+        std::copy_n(x.data, x.size(), y.data);
+      return;
+    }
+    // Padded tokens: undo the columns in work space, keep the first rows.
+    const MatrixView<T> work(scratch<T>(x.size()), x.rows, x.cols);
+    hadamard_cols(x, work, back);
+    std::copy_n(work.data, y.size(), y.data);
+    if (rotation.rows) hadamard_rows(MatrixView<const T>(y), y, back);
+  });
+}
+
+void CpuOps::quantize(const Tensor& X, const Rotation& rotation, const QuantSpec& spec,
+                      QuantizedTensor& out, const RandomStream& stream, QuantStats* stats) {
+  auto* storage = dynamic_cast<CpuQuantized*>(out.storage.get());
+  if (storage == nullptr) {
+    out.storage = std::make_unique<CpuQuantized>();
+    storage = static_cast<CpuQuantized*>(out.storage.get());
+  }
+  const bool identity = is_identity(spec);
+  storage->is_double = X.dtype() == DType::kFloat64;
+  if (storage->is_double && !identity) {
+    throw UnsupportedError("quantize: float64 tensors take only the identity spec 'fp32', got '" +
+                           to_string(spec) + "'");
+  }
+  const std::int64_t rows = rotation.transpose ? last(X) : rows_of(X);
+  const std::int64_t cols = rotation.transpose ? rows_of(X) : last(X);
+  const std::int64_t length = rotation.cols ? hadamard_length(rows) : rows;
+  out.rows = length;
+  out.cols = cols;
+  out.spec = spec;
+  with_type(X, [&](auto zero) {
+    using T = decltype(zero);
+    MatrixView<const T> source(X.data<T>(), rows_of(X), last(X));
+    const bool pad = length != rows;
+    if (rotation.transpose || pad) {
+      T* work = scratch<T>(length * cols);
+      if (rotation.transpose) {
+        transpose(source, work);
+      } else {
+        std::copy_n(source.data, source.size(), work);
+      }
+      std::fill_n(work + rows * cols, (length - rows) * cols, T(0));
+      source = {work, length, cols};
+    }
+    const Rotation turn{.rows = rotation.rows, .cols = rotation.cols};
+    if constexpr (std::is_same_v<T, double>) {
+      storage->values64.resize(source.size());
+      rotate_forward(source, turn, MatrixView<double>(storage->values64.data(), length, cols));
+      if (stats != nullptr) *stats = {.count = length * cols, .sqnr_db = INFINITY};
+    } else if (identity) {
+      QuantizedMatrix& m = storage->matrix;
+      m.spec = spec;
+      m.rows = m.block_rows = length;
+      m.cols = m.block_cols = cols;
+      m.values.resize(source.size());
+      rotate_forward(source, turn, MatrixView<float>(m.values.data(), length, cols));
+      if (stats != nullptr) *stats = {.count = length * cols, .sqnr_db = INFINITY};
+    } else if (stats != nullptr) {
+      Buffer<float> turned(source.size());
+      const MatrixView<float> view(turned.data(), length, cols);
+      rotate_forward(source, turn, view);
+      sylvester::quantize(view, spec, storage->matrix, stats, stream);
+    } else {
+      rotate_quantize(source, {.rows = turn.rows, .cols = turn.cols}, spec, storage->matrix,
+                      nullptr, stream);
+    }
+  });
+}
+
+namespace {
+const CpuQuantized& stored(const QuantizedTensor& q) {
+  const auto* storage = dynamic_cast<const CpuQuantized*>(q.storage.get());
+  if (storage == nullptr) throw ValueError("matmul: an operand was not made by this backend");
+  return *storage;
+}
+MatrixView<const float> values(const QuantizedTensor& q) {
+  return {stored(q).matrix.values.data(), q.rows, q.cols};
+}
+MatrixView<const double> values64(const QuantizedTensor& q) {
+  return {stored(q).values64.data(), q.rows, q.cols};
+}
+}  // namespace
+
+void CpuOps::dequantize(const QuantizedTensor& q, Tensor& out) {
+  const CpuQuantized& storage = stored(q);
+  require(last(out) == q.cols && rows_of(out) <= q.rows, "dequantize", out,
+          "the codes' columns and at most their rows");
+  if (storage.is_double) {
+    std::copy_n(storage.values64.data(), out.size(), out.data<double>());
+  } else if (is_identity(q.spec)) {
+    std::copy_n(storage.matrix.values.data(), out.size(), out.data<float>());
+  } else if (rows_of(out) == q.rows) {
+    sylvester::dequantize(storage.matrix, out.matrix<float>());
+  } else {
+    float* work = scratch<float>(q.rows * q.cols);
+    sylvester::dequantize(storage.matrix, MatrixView<float>(work, q.rows, q.cols));
+    std::copy_n(work, out.size(), out.data<float>());
+  }
+}
+
+void CpuOps::matmul(const QuantizedTensor& A, bool transpose_a, const QuantizedTensor& B,
+                    bool transpose_b, const Accumulation& accumulation, Tensor& C,
+                    bool accumulate) {
+  const std::int64_t M = transpose_a ? A.cols : A.rows, K = transpose_a ? A.rows : A.cols;
+  const std::int64_t N = transpose_b ? B.cols : B.rows;
+  require((transpose_b ? B.rows : B.cols) == K && rows_of(C) == M && last(C) == N, "matmul", C,
+          "[M, N] of operands that share K");
+  if (stored(A).is_double) {
+    sylvester::product(values64(A), transpose_a, values64(B), !transpose_b, C.matrix<double>(), 1.0,
+                       accumulate ? 1.0 : 0.0);
+    return;
+  }
+  if (is_identity(A.spec) && is_identity(B.spec)) {
+    sylvester::product(values(A), transpose_a, values(B), !transpose_b, C.matrix<float>(), 1.0f,
+                       accumulate ? 1.0f : 0.0f);
+    return;
+  }
+  const Operand a(stored(A).matrix, transpose_a), b(stored(B).matrix, transpose_b);
+  if (!accumulate) return sylvester::matmul(a, b, accumulation, C.matrix<float>());
+  if (product_scratch_.size() < C.size()) product_scratch_ = Tensor({C.size()});
+  Tensor work = product_scratch_.prefix({M, N});
+  sylvester::matmul(a, b, accumulation, work.matrix<float>());
+  add(C, work, C);
+}
+
+void CpuOps::product(const Tensor& A, bool transpose_a, const Tensor& B, bool transpose_b,
+                     Tensor& C, double alpha, double beta) {
+  with_type(A, [&](auto zero) {
+    using T = decltype(zero);
+    sylvester::product(A.matrix<T>(), transpose_a, B.matrix<T>(), transpose_b, C.matrix<T>(),
+                       static_cast<T>(alpha), static_cast<T>(beta));
+  });
+}
+
+}  // namespace detail
+}  // namespace sylvester
