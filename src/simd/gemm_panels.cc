@@ -107,6 +107,18 @@ const PanelKernel* int16_description() {
   return &kernel;
 }
 
+// The tiles of gemm_vnni.cc belong to the AVX-512 target.
+#if HWY_TARGET == HWY_AVX3
+const PanelKernel* best_int_kernel() {
+  const PanelKernel* vnni = vnni_kernel();
+  return vnni != nullptr ? vnni : int16_description();
+}
+const PanelKernel* best_bfloat16_kernel() { return avx512_bf16_kernel(); }
+#else
+const PanelKernel* best_int_kernel() { return int16_description(); }
+const PanelKernel* best_bfloat16_kernel() { return nullptr; }
+#endif
+
 // --------------------------------------------------------------------------------------- packing
 
 // Word (g, r) element by element, zeros past the ends.
@@ -225,48 +237,48 @@ void pack_contiguous_k(const PackJob& job, std::uint32_t* HWY_RESTRICT out) {
   pack_words(job, 0, groups, whole_rows, job.width, out);
 }
 
-// Rows that are contiguous across r (a transposed operand): `step` rows of four or two k at a time.
+// kStep rows of one word each, from kGroup lines of codes that are contiguous across the rows.
+template <WordKind kWord, int kStep>
+HWY_INLINE void interleave(const PackJob& job, const std::uint8_t* HWY_RESTRICT from,
+                           std::uint32_t* HWY_RESTRICT to) {
+  const hn::CappedTag<std::uint8_t, kStep> d8;
+  const auto flip =
+      hn::Set(d8, static_cast<std::uint8_t>(job.flip ^ (kWord == WordKind::kUint8 ? 0x80 : 0)));
+  const auto load = [&](int k) { return hn::Xor(hn::LoadU(d8, from + k * job.k_stride), flip); };
+  if constexpr (group_of(kWord) == 4) {
+    hn::StoreInterleaved4(load(0), load(1), load(2), load(3), d8,
+                          reinterpret_cast<std::uint8_t*>(to));
+  } else if constexpr (kWord == WordKind::kInt16) {
+    const hn::RebindToSigned<decltype(d8)> d8s;
+    const hn::Rebind<std::int16_t, decltype(d8)> d16;
+    hn::StoreInterleaved2(hn::PromoteTo(d16, hn::BitCast(d8s, load(0))),
+                          hn::PromoteTo(d16, hn::BitCast(d8s, load(1))), d16,
+                          reinterpret_cast<std::int16_t*>(to));
+  } else {
+    for (int i = 0; i < kStep; ++i) {
+      to[i] = job.table[from[i]] | static_cast<std::uint32_t>(job.table[from[job.k_stride + i]])
+                                       << 16;
+    }
+  }
+}
+
+// Rows that are contiguous across r: a transposed operand.
 template <WordKind kWord>
 void pack_contiguous_rows(const PackJob& job, std::uint32_t* HWY_RESTRICT out) {
   constexpr int kGroup = group_of(kWord);
+  constexpr int kStep = kGroup == 4 ? 16 : 8;
   const std::int64_t groups = (job.K + kGroup - 1) / kGroup;
   const std::int64_t whole_groups = job.K / kGroup;
-  const hn::CappedTag<std::uint8_t, 16> d8;
-  constexpr std::int64_t kStep = 16;
-  const std::int64_t whole_rows = job.rows / kStep * kStep;
-  const auto flip =
-      hn::Set(d8, static_cast<std::uint8_t>(job.flip ^ (kWord == WordKind::kUint8 ? 0x80 : 0)));
+  std::int64_t done = 0;
   for (std::int64_t g = 0; g < whole_groups; ++g) {
     const std::uint8_t* from = job.src + g * kGroup * job.k_stride;
     std::uint32_t* to = out + g * job.width;
-    for (std::int64_t r = 0; r < whole_rows; r += kStep) {
-      if constexpr (kGroup == 4) {
-        const auto k0 = hn::Xor(hn::LoadU(d8, from + r), flip);
-        const auto k1 = hn::Xor(hn::LoadU(d8, from + job.k_stride + r), flip);
-        const auto k2 = hn::Xor(hn::LoadU(d8, from + 2 * job.k_stride + r), flip);
-        const auto k3 = hn::Xor(hn::LoadU(d8, from + 3 * job.k_stride + r), flip);
-        hn::StoreInterleaved4(k0, k1, k2, k3, d8, reinterpret_cast<std::uint8_t*>(to + r));
-      } else if constexpr (kWord == WordKind::kInt16) {
-        const hn::Full128<std::int16_t> d16;
-        const hn::Half<decltype(d8)> half;
-        const hn::RebindToSigned<decltype(half)> signed_half;
-        for (std::int64_t i = 0; i < kStep; i += 8) {
-          const auto load = [&](const std::uint8_t* p) {
-            const auto codes = hn::Xor(hn::LoadU(half, p + r + i), hn::LowerHalf(half, flip));
-            return hn::PromoteTo(d16, hn::BitCast(signed_half, codes));
-          };
-          hn::StoreInterleaved2(load(from), load(from + job.k_stride), d16,
-                                reinterpret_cast<std::int16_t*>(to + r + i));
-        }
-      } else {
-        for (std::int64_t i = r; i < r + kStep; ++i) {
-          to[i] = job.table[from[i]] | static_cast<std::uint32_t>(job.table[from[job.k_stride + i]])
-                                           << 16;
-        }
-      }
-    }
+    std::int64_t r = 0;
+    for (; r + kStep <= job.rows; r += kStep) interleave<kWord, kStep>(job, from + r, to + r);
+    for (; r + 4 <= job.rows; r += 4) interleave<kWord, 4>(job, from + r, to + r);
+    done = r;
   }
-  pack_words(job, 0, whole_groups, whole_rows, job.width, out);
+  pack_words(job, 0, whole_groups, done, job.width, out);
   pack_words(job, whole_groups, groups, 0, job.width, out);
 }
 
@@ -296,30 +308,33 @@ void pack_any(const PackJob& job, std::uint32_t* out) {
 
 #endif
 
+// Sums of the four bytes of each word over all words, for Lanes(d) rows.
+template <class D>
+void row_sums_of(D d, const std::int32_t* HWY_RESTRICT words, std::int64_t groups,
+                 std::int64_t width, std::int32_t* HWY_RESTRICT sums) {
+  auto even = hn::Zero(d), odd = hn::Zero(d);
+  for (std::int64_t g = 0; g < groups; ++g, words += width) {
+    const auto w = hn::LoadU(d, words);
+    odd = hn::Add(odd, hn::Add(hn::ShiftRight<24>(hn::ShiftLeft<16>(w)), hn::ShiftRight<24>(w)));
+    even = hn::Add(even, hn::Add(hn::ShiftRight<24>(hn::ShiftLeft<24>(w)),
+                                 hn::ShiftRight<24>(hn::ShiftLeft<8>(w))));
+  }
+  hn::StoreU(hn::Add(even, odd), d, sums);
+}
+
 void row_sums_any(const std::uint32_t* panel, std::int64_t groups, std::int64_t width,
                   std::int32_t* sums) {
-  const DI d;
-  const std::int64_t N = hn::Lanes(d);
   const auto* words = reinterpret_cast<const std::int32_t*>(panel);
   std::int64_t r = 0;
-  for (; r + N <= width; r += N) {
-    VI sum = hn::Zero(d);
-    for (std::int64_t g = 0; g < groups; ++g) {
-      const VI w = hn::LoadU(d, words + g * width + r);
-      sum = hn::Add(
-          sum, hn::Add(hn::Add(hn::ShiftRight<24>(hn::ShiftLeft<24>(w)),
-                               hn::ShiftRight<24>(hn::ShiftLeft<16>(w))),
-                       hn::Add(hn::ShiftRight<24>(hn::ShiftLeft<8>(w)), hn::ShiftRight<24>(w))));
-    }
-    hn::StoreU(sum, d, sums + r);
-  }
+#if HWY_TARGET != HWY_SCALAR
+  constexpr hn::CappedTag<std::int32_t, 8> d8;
+  constexpr hn::CappedTag<std::int32_t, 4> d4;
+  const std::int64_t n8 = hn::Lanes(d8), n4 = hn::Lanes(d4);
+  for (; r + n8 <= width; r += n8) row_sums_of(d8, words + r, groups, width, sums + r);
+  for (; r + n4 <= width; r += n4) row_sums_of(d4, words + r, groups, width, sums + r);
+#endif
   for (; r < width; ++r) {
-    std::int32_t sum = 0;
-    for (std::int64_t g = 0; g < groups; ++g) {
-      const auto w = panel[g * width + r];
-      for (int i = 0; i < 4; ++i) sum += static_cast<std::int8_t>(w >> (8 * i));
-    }
-    sums[r] = sum;
+    row_sums_of(hn::CappedTag<std::int32_t, 1>(), words + r, groups, width, sums + r);
   }
 }
 
@@ -378,6 +393,8 @@ HWY_AFTER_NAMESPACE();
 namespace sylvester::detail {
 
 HWY_EXPORT(int16_description);
+HWY_EXPORT(best_int_kernel);
+HWY_EXPORT(best_bfloat16_kernel);
 HWY_EXPORT(pack_any);
 HWY_EXPORT(row_sums_any);
 HWY_EXPORT(scale_int_any);
@@ -407,23 +424,9 @@ void add_zero_terms(const std::int32_t* in, std::int32_t za, const std::int32_t*
 
 const PanelKernel& int16_kernel() noexcept { return *HWY_DYNAMIC_DISPATCH(int16_description)(); }
 
-namespace {
-// AVX-512 may be used: it is the dispatched target, not only present.
-bool avx512_chosen() {
-#if HWY_ARCH_X86
-  return (hwy::SupportedTargets() & HWY_AVX3) != 0;
-#else
-  return false;
-#endif
-}
-}  // namespace
-
-const PanelKernel& int_kernel() noexcept {
-  const PanelKernel* vnni = avx512_chosen() ? vnni_kernel() : nullptr;
-  return vnni != nullptr ? *vnni : int16_kernel();
-}
+const PanelKernel& int_kernel() noexcept { return *HWY_DYNAMIC_DISPATCH(best_int_kernel)(); }
 const PanelKernel* bfloat16_kernel() noexcept {
-  return avx512_chosen() ? avx512_bf16_kernel() : nullptr;
+  return HWY_DYNAMIC_DISPATCH(best_bfloat16_kernel)();
 }
 
 }  // namespace sylvester::detail
