@@ -56,11 +56,13 @@ constexpr QuantPreset kPresets[] = {
      "microxcaling, round='nearest'"},
     {"microxcaling-mxfp4", "mxfp4:as=microxcaling:rounding=nearest_away",
      "microxcaling, round='nearest'"},
-    {"quartet-forward", "mxfp4:rule=quest", "Quartet, forward pass (QuEST)"},
+    {"quartet-forward", "mxfp4:rule=quest:rounding=nearest_toward_zero",
+     "Quartet, forward pass (QuEST)"},
     {"quartet-backward", "mxfp4:margin=1.3333334:rounding=stochastic", "Quartet, backward pass"},
     {"quartet2-forward", "nvfp4:four_over_six=mse:as=quartet2:rounding=nearest_away",
      "Quartet II, forward pass"},
-    {"quartet2-backward", "nvfp4:rule=eden:rounding=nearest_away", "Quartet II, MS-EDEN"},
+    {"quartet2-backward", "nvfp4:rule=eden:as=quartet2:rounding=nearest_away",
+     "Quartet II, MS-EDEN"},
 };
 
 }  // namespace

@@ -162,10 +162,6 @@ void cast_all(MatrixView<const float> X, const QuantSpec& spec, MatrixView<float
               QuantStats* stats, const RandomStream& stream) {
   const std::int64_t pieces = X.cols == 0 ? 0 : (X.cols + kPiece - 1) / kPiece;
   std::vector<StatsSum> parts(stats != nullptr ? static_cast<std::size_t>(X.rows * pieces) : 0);
-  QuantSpec unit{.format = spec.format};
-  unit.rule = ScaleRule::kUnit;
-  const detail::ElementMap map(detail::ScalePlan(unit), {});
-  const float one = 1.0f;
   parallel_blocks(X.rows * pieces, 1, [&](std::int64_t index, std::int64_t, std::int64_t) {
     const std::int64_t row = index / pieces, col = index % pieces * kPiece;
     const std::int64_t n = std::min(kPiece, X.cols - col);
@@ -178,8 +174,7 @@ void cast_all(MatrixView<const float> X, const QuantSpec& spec, MatrixView<float
     cast_piece(x, n, spec, stream, static_cast<std::uint64_t>(row * X.cols + col),
                out.row(row) + col);
     if (stats != nullptr) {
-      detail::stats_row(map, x, out.row(row) + col, n, n, {&one, &one, nullptr},
-                        parts[static_cast<std::size_t>(index)]);
+      detail::error_row(x, out.row(row) + col, n, parts[static_cast<std::size_t>(index)]);
     }
   });
   if (stats != nullptr) *stats = finish(parts, X.size());
@@ -270,28 +265,25 @@ void fake_quantize(MatrixView<const float> X, const QuantSpec& spec, MatrixView<
 
 QuantStats quantization_error(MatrixView<const float> X, const QuantizedMatrix& q) {
   check_same_shape("quantization_error", X.rows, X.cols, q.rows, q.cols);
-  QuantSpec spec = is_cast(q.spec) ? QuantSpec{.format = DType::kInt8} : q.spec;
-  const Engine engine(spec, q.rows, q.cols, {});
-  const Geometry& g = engine.geometry();
-  std::vector<StatsSum> parts(static_cast<std::size_t>(g.tiles()));
-  for_tiles(g, false,
+  if (is_cast(q.spec)) {
+    const std::int64_t pieces = (q.cols + kPiece - 1) / kPiece;
+    std::vector<StatsSum> parts(static_cast<std::size_t>(q.rows * pieces));
+    parallel_blocks(q.rows * pieces, 1, [&](std::int64_t index, std::int64_t, std::int64_t) {
+      const std::int64_t row = index / pieces, col = index % pieces * kPiece;
+      detail::error_row(X.row(row) + col, q.values.data() + row * q.cols + col,
+                        std::min(kPiece, q.cols - col), parts[static_cast<std::size_t>(index)]);
+    });
+    return finish(parts, X.size());
+  }
+  const Engine engine(q.spec, q.rows, q.cols, {});
+  std::vector<StatsSum> parts(static_cast<std::size_t>(engine.geometry().tiles()));
+  for_tiles(engine.geometry(), false,
             [&](std::int64_t tile, std::int64_t row, std::int64_t rows, std::int64_t col,
                 std::int64_t cols) {
-              StatsSum& sum = parts[static_cast<std::size_t>(tile)];
-              if (is_cast(q.spec)) {
-                const float one = 1.0f;
-                for (std::int64_t i = row; i < row + rows; ++i) {
-                  detail::stats_row(engine.map(), X.row(i) + col,
-                                    q.values.data() + i * q.cols + col, cols, cols,
-                                    {&one, &one, nullptr}, sum);
-                }
-              } else {
-                engine.measure(window(X, row, rows, col, cols), row, col, q, sum);
-              }
+              engine.measure(window(X, row, rows, col, cols), row, col, q,
+                             parts[static_cast<std::size_t>(tile)]);
             });
-  QuantStats out = finish(parts, X.size());
-  if (is_cast(q.spec)) out.saturated = 0;
-  return out;
+  return finish(parts, X.size());
 }
 
 struct Quantization::Impl {

@@ -235,9 +235,13 @@ void values_row(const ElementMap& map, const float* x, std::int64_t n, std::int6
   }
 }
 
+void error_row(const float* x, const float* values, std::int64_t n, StatsSum& sum) noexcept {
+  scalar_target() ? scalar::error_sums(x, values, n, sum) : error_sums_simd(x, values, n, sum);
+}
+
 void stats_row(const ElementMap& map, const float* x, const float* values, std::int64_t n,
                std::int64_t segment, const RowScales& scales, StatsSum& sum) noexcept {
-  scalar_target() ? scalar::error_sums(x, values, n, sum) : error_sums_simd(x, values, n, sum);
+  error_row(x, values, n, sum);
   sum.saturated += count_saturated(map, x, n, segment, scales);
 }
 

@@ -41,6 +41,8 @@ void values_row(const ElementMap& map, const float* x, std::int64_t n, std::int6
 // added as a tree at the end.
 void stats_row(const ElementMap& map, const float* x, const float* values, std::int64_t n,
                std::int64_t segment, const RowScales& scales, StatsSum& sum) noexcept;
+// stats_row without `saturated`, which needs scales.
+void error_row(const float* x, const float* values, std::int64_t n, StatsSum& sum) noexcept;
 
 namespace scalar {
 
