@@ -1,11 +1,11 @@
 #include "sylvester/formats/dtype.h"
 
-#include <algorithm>
 #include <array>
 #include <string>
 #include <vector>
 
 #include "sylvester/core/error.h"
+#include "sylvester/core/text.h"
 #include "sylvester/formats/scalar.h"
 
 namespace sylvester {
@@ -104,22 +104,6 @@ static_assert(limits(DType::kInt8, 127, 1, 1, 6));
 static_assert(limits(DType::kInt4, 7, 1, 1, 2));
 static_assert(limits(DType::kInt2, 1, 1, 1, 0));
 
-// Levenshtein distance, for "did you mean".
-std::size_t distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i;
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t cost = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, cost});
-    }
-  }
-  return row[b.size()];
-}
-
 }  // namespace
 
 std::span<const Format> formats() noexcept { return kFormats; }
@@ -134,25 +118,22 @@ const Format& format(DType dtype) {
 }
 
 DType parse_dtype(std::string_view name) {
-  std::string_view nearest;
-  std::size_t least = ~std::size_t{0};
-  const auto consider = [&](std::string_view candidate) {
-    if (candidate.empty()) return false;
-    const std::size_t d = distance(name, candidate);
-    if (d < least) {
-      least = d;
-      nearest = candidate;
-    }
-    return d == 0;
-  };
+  std::vector<std::string_view> known;
   for (const Format& f : kFormats) {
-    if (consider(f.name) || consider(f.alias)) return f.dtype;
+    known.push_back(f.name);
+    if (!f.alias.empty()) known.push_back(f.alias);
+    if (!name.empty() && (name == f.name || name == f.alias)) return f.dtype;
   }
   for (const Storage& s : kStorage) {
-    if (consider(s.name) || consider(s.alias)) return s.dtype;
+    known.push_back(s.name);
+    if (!name.empty() && (name == s.name || name == s.alias)) return s.dtype;
   }
-  throw ValueError("format: '" + std::string(name) + "' is not known; nearest is '" +
-                   std::string(nearest) + "'");
+  std::string hint = did_you_mean(name, known);
+  if (hint.empty()) {
+    hint = "; want one of";
+    for (const Format& f : kFormats) hint.append(" ").append(f.name);
+  }
+  throw ValueError("format: '" + std::string(name) + "' is not known" + hint);
 }
 
 std::string_view to_string(DType dtype) noexcept {

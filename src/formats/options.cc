@@ -128,7 +128,7 @@ constexpr std::array kPresets{
     Preset{"torch", kE4m3, kEven, kSat, NanMode::kKeepSign},
     Preset{"torch", kE5m2 | kFnuz8, kEven, kNon, NanMode::kKeepSign},
     Preset{"torch", kScale, kEven, kNon, NanMode::kCanonical},
-    Preset{"torch", kBrain, kEven, kNon, NanMode::kQuiet},
+    Preset{"torch", kBrain, kEven, kNon, NanMode::kNegative},
     Preset{"torch", kHalf, kEven, kNon, NanMode::kQuietKeepSign},
     Preset{"ocp", kOcp8, kEven, kSat, NanMode::kKeepSign},
     Preset{"ocp", kOcp64, kEven, kSat, NanMode::kMaxFinite},

@@ -31,7 +31,7 @@ TEST(DTypeTest, UnknownNameGivesTheNearest) {
     parse_dtype("float8_e4m3");
     FAIL() << "no exception";
   } catch (const ValueError& error) {
-    EXPECT_STREQ(error.what(), "format: 'float8_e4m3' is not known; nearest is 'float8_e4m3fn'");
+    EXPECT_STREQ(error.what(), "format: 'float8_e4m3' is not known; did you mean 'float8_e4m3fn'?");
   }
   EXPECT_THROW(parse_dtype(""), ValueError);
 }
