@@ -134,9 +134,9 @@ constexpr std::array kPresets{
     Preset{"ocp", kOcp64, kEven, kSat, NanMode::kMaxFinite},
     Preset{"ocp", kScale, Rounding::kDown, kSat, NanMode::kCanonical},
     Preset{"ocp_nosat", kOcp8, kEven, kNon, NanMode::kKeepSign},
-    Preset{"gfloat", kOcp8 | kFnuz8 | kOcp64 | kBrain | kHalf, kEven, kSat, NanMode::kNegative},
-    Preset{"gfloat_rz", kOcp8 | kFnuz8 | kOcp64 | kBrain | kHalf, kZero, kSat, NanMode::kNegative},
-    Preset{"gfloat_rna", kOcp8 | kFnuz8 | kOcp64 | kBrain | kHalf, Rounding::kNearestAway, kSat,
+    Preset{"gfloat", kOcp8 | kOcp64 | kBrain | kHalf, kEven, kSat, NanMode::kNegative},
+    Preset{"gfloat_rz", kOcp8 | kOcp64 | kBrain | kHalf, kZero, kSat, NanMode::kNegative},
+    Preset{"gfloat_rna", kOcp8 | kOcp64 | kBrain | kHalf, Rounding::kNearestAway, kSat,
            NanMode::kNegative},
     // RoSTE eq. (2), torch.quantize_per_tensor: round half to even, clamp.
     Preset{"torch", kInt, kEven, kSat, NanMode::kCanonical},

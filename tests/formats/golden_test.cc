@@ -97,5 +97,44 @@ TEST(GoldenElemTest, EveryCodeDecodes) {
   }
 }
 
+// tests/golden/formats: from number 65536 of the same input on.
+TEST(GoldenFormatsTest, FnuzAndSixteenBitColumnsOnEveryTarget) {
+  const auto bits = test::read_golden<std::uint32_t>("elem/input.u32");
+  std::vector<float> x;
+  for (std::size_t i = 65536; i < bits.size(); ++i) x.push_back(std::bit_cast<float>(bits[i]));
+  const auto compare = [&](const std::string& file, const auto& got, const auto& expected,
+                           bool any_nan) {
+    ASSERT_EQ(expected.size(), x.size()) << file;
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      const bool same_nan = any_nan && x[i] != x[i] && (got[i] ^ expected[i]) < 0x0400;
+      ASSERT_TRUE(got[i] == expected[i] || same_nan)
+          << file << ": input " << i << " bits " << std::hex << bits[65536 + i] << " got "
+          << +got[i] << " expected " << +expected[i];
+    }
+  };
+  test::for_each_target([&](Target) {
+    for (const DType to : {DType::kFloat8E4M3FNUZ, DType::kFloat8E5M2FNUZ}) {
+      for (const char* preset : {"ml_dtypes", "torch"}) {
+        const std::string file = "formats/" + std::string(to_string(to)) + "." + preset + ".u8";
+        std::vector<std::uint8_t> codes(x.size());
+        encode(x, to, codes, encode_preset(preset, to));
+        compare(file, codes, test::read_golden<std::uint8_t>(file), false);
+      }
+    }
+    std::vector<std::uint16_t> codes(x.size());
+    const DType bf16 = DType::kBFloat16, f16 = DType::kFloat16;
+    encode16(x, bf16, codes, encode_preset("ml_dtypes", bf16));
+    const std::string bfloat16 = "formats/bfloat16.";
+    compare("bfloat16.ml_dtypes", codes,
+            test::read_golden<std::uint16_t>(bfloat16 + "ml_dtypes.u16"), false);
+    encode16(x, bf16, codes, encode_preset("torch", bf16));
+    compare("bfloat16.torch", codes, test::read_golden<std::uint16_t>(bfloat16 + "torch.u16"),
+            false);
+    encode16(x, f16, codes);
+    compare("float16.numpy", codes, test::read_golden<std::uint16_t>("formats/float16.numpy.u16"),
+            true);
+  });
+}
+
 }  // namespace
 }  // namespace sylvester
