@@ -119,7 +119,8 @@ std::vector<std::pair<std::string, double>> probes(const Format& f) {
            {"0", 0.0},     {"-2", -2.0}};
   } else {
     // The last place at the largest value, and the tie just below it.
-    const double place = std::ldexp(1.0, f.emax - f.mantissa_bits);
+    const bool integer = f.specials == Specials::kInteger;
+    const double place = integer ? 1 : std::ldexp(1.0, f.emax - f.mantissa_bits);
     if (f.mantissa_bits > 0)
       out.push_back({fmt::format("tie {}", f.max - place / 2), f.max - place / 2});
     out.push_back({fmt::format("tie {}", f.max + place / 2), f.max + place / 2});
@@ -188,6 +189,8 @@ std::string describe_format(DType dtype) {
     out += fmt::format("Two's complement, sign-extended to a byte: {} ... {}. ", -f.max - 1, f.max);
   } else if (e8m0) {
     out += "value = 2^(code - 127), unsigned; there is no zero. ";
+  } else if (f.mantissa_bits == 0) {
+    out += fmt::format("value = (-1)^s 2^(e - {}); where e = 0: zero. ", f.bias);
   } else {
     out += fmt::format("value = (-1)^s 2^(e - {0}) (1 + m/{1}); where e = 0: (-1)^s 2^{2} m/{1}. ",
                        f.bias, 1 << f.mantissa_bits, 1 - f.bias);

@@ -24,10 +24,16 @@ TEST(FormatsPageTest, FileIsWhatTheTablesGive) {
   }
   std::ifstream file(path, std::ios::binary);
   ASSERT_TRUE(file.good()) << path;
-  std::ostringstream text;
-  text << file.rdbuf();
-  EXPECT_EQ(text.str(), formats_page())
-      << "run SYLVESTER_REWRITE_DOCS=1 formats_test --gtest_filter=FormatsPageTest.*";
+  std::istringstream expected(formats_page());
+  std::string got_line, expected_line;
+  for (int line = 1;; ++line) {
+    const bool more = static_cast<bool>(std::getline(expected, expected_line));
+    ASSERT_EQ(static_cast<bool>(std::getline(file, got_line)), more) << "length, line " << line;
+    if (!more) break;
+    ASSERT_EQ(got_line, expected_line)
+        << "line " << line
+        << "; to rewrite: SYLVESTER_REWRITE_DOCS=1 formats_test --gtest_filter=FormatsPage*";
+  }
 }
 
 TEST(DescribeTest, LayoutLimitsAndConventions) {
