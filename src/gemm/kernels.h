@@ -26,6 +26,9 @@ struct OuterScales {
   const float* cols(std::int64_t n0) const { return b.empty() ? nullptr : b.data() + n0; }
 };
 
+// The scales of both, read at the first k.
+OuterScales outer_scales(const OperandView& A, const OperandView& B);
+
 // A finished window of C: rows [m0, m0 + rows), columns [n0, n0 + cols).
 struct IntBlock {
   const std::int32_t* data;
@@ -41,6 +44,16 @@ void integer_product(const OperandView& A, const OperandView& B, const OuterScal
                      MatrixView<float> D);
 // Throws UnsupportedError unless both operands hold integer codes.
 void require_integers(const OperandView& A, const OperandView& B);
+
+// An operand whose every value is a small integer times 2^-point, as int8 codes (`codes` owns them
+// where they had to be made). `ok` is false for other formats.
+struct IntegerView {
+  bool ok = false;
+  int point = 0;
+  OperandView view;
+  Buffer<std::uint8_t> codes;
+};
+IntegerView integer_view(const OperandView& x);
 
 // The fast path, scales included wherever they are; bits not promised.
 void blas_product(const OperandView& A, const OperandView& B, MatrixView<float> D);

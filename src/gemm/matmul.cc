@@ -16,6 +16,7 @@ namespace sylvester {
 namespace {
 
 using detail::OperandView;
+using detail::outer_scales;
 using detail::OuterScales;
 
 void check_shapes(const OperandView& A, const OperandView& B, MatrixView<float> C) {
@@ -27,17 +28,6 @@ void check_shapes(const OperandView& A, const OperandView& B, MatrixView<float> 
   }
 }
 
-OuterScales outer_scales(const OperandView& A, const OperandView& B) {
-  const auto rows = [](const OperandView& x) {
-    Buffer<float> out;
-    if (x.scaling.scales == nullptr) return out;
-    out.resize(x.rows);
-    for (std::int64_t r = 0; r < x.rows; ++r) out[r] = x.scale(r, 0);
-    return out;
-  };
-  return {rows(A), rows(B)};
-}
-
 // D = A B over all of K, float32 sums without the scales that lie outside.
 void unscaled_product(const OperandView& A, const OperandView& B, const Accumulation& accumulation,
                       MatrixView<float> D) {
@@ -46,7 +36,7 @@ void unscaled_product(const OperandView& A, const OperandView& B, const Accumula
       return detail::ordered_product(A, B, D);
     case AccumulationKind::kExact:
       return detail::exact_product(A, B, /*scaled=*/false, D);
-    case AccumulationKind::kBlas:
+    case AccumulationKind::kBlas:  // blas_product() took it whole
     case AccumulationKind::kInt32:
       return detail::integer_product(A, B, {}, D);
     case AccumulationKind::kHardware:
@@ -108,9 +98,7 @@ void matmul(const Operand& operand_a, const Operand& operand_b, const Accumulati
   if (A.K == 0) return fill_zero(C);
   const bool outside = A.scale_outside_sum() && B.scale_outside_sum();
   const bool integers = integer_operand(A) && integer_operand(B);
-  if (accumulation.kind == AccumulationKind::kBlas && !(integers && outside)) {
-    return detail::blas_product(A, B, C);
-  }
+  if (accumulation.kind == AccumulationKind::kBlas) return detail::blas_product(A, B, C);
   if (outside && integers) {
     if (accumulation.kind == AccumulationKind::kHardware) {
       detail::hardware_row(accumulation, A.format, B.format);

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "gemm/kernels.h"
 #include "sylvester/formats/convert.h"
 
 namespace sylvester::detail {
@@ -122,6 +123,17 @@ void dequantize_rows(const OperandView& x, std::int64_t first, std::int64_t coun
   for_each_value(x, first, count, [&](float v, std::int64_t r, std::int64_t k) {
     out[r * x.K + k] = (v - x.zero(first + r, k)) * x.scale(first + r, k);
   });
+}
+
+OuterScales outer_scales(const OperandView& A, const OperandView& B) {
+  const auto rows = [](const OperandView& x) {
+    Buffer<float> out;
+    if (x.scaling.scales == nullptr) return out;
+    out.resize(x.rows);
+    for (std::int64_t r = 0; r < x.rows; ++r) out[r] = x.scale(r, 0);
+    return out;
+  };
+  return {rows(A), rows(B)};
 }
 
 bool integer_operand(const OperandView& x) {

@@ -46,6 +46,10 @@ void pack_panel(const PackJob& job, std::uint32_t* out) noexcept;
 void panel_row_sums(const std::uint32_t* panel, std::int64_t groups, std::int64_t width,
                     std::int32_t* sums) noexcept;
 
+// out[i] = table[codes[i] & 63]: codes of at most 6 bits, whose table repeats above.
+void translate_codes(const std::uint8_t* codes, const std::uint8_t* table, std::uint8_t* out,
+                     std::int64_t n) noexcept;
+
 // out[j] = float(in[j]) * (a * b[j]); b null: factor a alone; for float32 sums the same.
 void scale_int_row(const std::int32_t* in, float a, const float* b, float* out,
                    std::int64_t n) noexcept;

@@ -338,6 +338,29 @@ void row_sums_any(const std::uint32_t* panel, std::int64_t groups, std::int64_t 
   }
 }
 
+void translate_any(const std::uint8_t* HWY_RESTRICT codes, const std::uint8_t* HWY_RESTRICT table,
+                   std::uint8_t* HWY_RESTRICT out, std::int64_t n) {
+  std::int64_t i = 0;
+#if HWY_TARGET != HWY_SCALAR
+  const hn::ScalableTag<std::uint8_t> d;
+  const std::int64_t N = hn::Lanes(d);
+  const auto t0 = hn::LoadDup128(d, table), t1 = hn::LoadDup128(d, table + 16);
+  const auto t2 = hn::LoadDup128(d, table + 32), t3 = hn::LoadDup128(d, table + 48);
+  const auto low = hn::Set(d, 15), bit4 = hn::Set(d, 16), bit5 = hn::Set(d, 32);
+  for (; i + N <= n; i += N) {
+    const auto code = hn::LoadU(d, codes + i);
+    const auto index = hn::And(code, low);
+    const auto odd = hn::Eq(hn::And(code, bit4), bit4), upper = hn::Eq(hn::And(code, bit5), bit5);
+    const auto a =
+        hn::IfThenElse(odd, hn::TableLookupBytes(t1, index), hn::TableLookupBytes(t0, index));
+    const auto b =
+        hn::IfThenElse(odd, hn::TableLookupBytes(t3, index), hn::TableLookupBytes(t2, index));
+    hn::StoreU(hn::IfThenElse(upper, b, a), d, out + i);
+  }
+#endif
+  for (; i < n; ++i) out[i] = table[codes[i] & 63];
+}
+
 // ------------------------------------------------------------------------------------- epilogues
 
 void scale_int_any(const std::int32_t* in, float a, const float* b, float* out, std::int64_t n) {
@@ -397,6 +420,7 @@ HWY_EXPORT(best_int_kernel);
 HWY_EXPORT(best_bfloat16_kernel);
 HWY_EXPORT(pack_any);
 HWY_EXPORT(row_sums_any);
+HWY_EXPORT(translate_any);
 HWY_EXPORT(scale_int_any);
 HWY_EXPORT(scale_float_any);
 HWY_EXPORT(zero_terms_any);
@@ -407,6 +431,10 @@ void pack_panel(const PackJob& job, std::uint32_t* out) noexcept {
 void panel_row_sums(const std::uint32_t* panel, std::int64_t groups, std::int64_t width,
                     std::int32_t* sums) noexcept {
   HWY_DYNAMIC_DISPATCH(row_sums_any)(panel, groups, width, sums);
+}
+void translate_codes(const std::uint8_t* codes, const std::uint8_t* table, std::uint8_t* out,
+                     std::int64_t n) noexcept {
+  HWY_DYNAMIC_DISPATCH(translate_any)(codes, table, out, n);
 }
 void scale_int_row(const std::int32_t* in, float a, const float* b, float* out,
                    std::int64_t n) noexcept {
