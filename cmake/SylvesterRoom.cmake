@@ -9,6 +9,10 @@ set(SYLVESTER_ROOM_LIBRARIES "" CACHE INTERNAL "")
 function(sylvester_flags target)
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wno-psabi -ffp-contract=off
                                            -fno-math-errno -fvisibility-inlines-hidden)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
+    # GCC bug 105651: "text" + std::to_string(n) is reported as overlapping copies.
+    target_compile_options(${target} PRIVATE -Wno-restrict)
+  endif()
   if(SYLVESTER_WERROR)
     target_compile_options(${target} PRIVATE -Werror)
   endif()
