@@ -6,6 +6,7 @@
 #include <functional>
 
 #include "gemm/operand.h"
+#include "gemm/policy.h"
 #include "sylvester/core/buffer.h"
 #include "sylvester/core/view.h"
 #include "sylvester/gemm/accumulation.h"
@@ -58,8 +59,8 @@ IntegerView integer_view(const OperandView& x);
 // The fast path, scales included wherever they are; bits not promised.
 void blas_product(const OperandView& A, const OperandView& B, MatrixView<float> D);
 
-// One chain or more of fused steps, from C0 (or +0 when its data is null).
+// One chain or more of fused steps, from C0 (or +0 when its data is null); `scales` enter the sum.
 void hardware_product(const OperandView& A, const OperandView& B, const Accumulation& accumulation,
-                      MatrixView<const float> C0, MatrixView<float> D);
+                      ScaleInput scales, MatrixView<const float> C0, MatrixView<float> D);
 
 }  // namespace sylvester::detail

@@ -44,7 +44,7 @@ void unscaled_product(const OperandView& A, const OperandView& B, const Accumula
         detail::hardware_row(accumulation, A.format, B.format);
         return detail::integer_product(A, B, {}, D);
       }
-      return detail::hardware_product(A, B, accumulation, {}, D);
+      return detail::hardware_product(A, B, accumulation, detail::ScaleInput::kNone, {}, D);
   }
 }
 

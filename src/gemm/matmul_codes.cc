@@ -48,7 +48,7 @@ void product_of_codes(const OperandView& A, const OperandView& B, const Accumula
   check_shapes(A, B, C0.rows, C0.cols, C0.data != nullptr, D.rows, D.cols);
   switch (accumulation.kind) {
     case AccumulationKind::kHardware:
-      return detail::hardware_product(A, B, accumulation, C0, D);
+      return detail::hardware_product(A, B, accumulation, detail::ScaleInput::kNone, C0, D);
     case AccumulationKind::kOrdered:
       detail::ordered_product(A, B, D);
       return add_start(C0, D);
