@@ -6,7 +6,7 @@
 
 namespace sylvester::io {
 
-inline constexpr std::uint64_t kMaxHeaderBytes = 100'000'000;  // safetensors and npy headers
+inline constexpr std::uint64_t kMaxHeaderBytes = 100'000'000;  // safetensors header
 inline constexpr std::uint64_t kMaxGgufNameBytes = 65535;      // GGUF keys and tensor names
 inline constexpr std::uint64_t kMaxTensors = 10'000'000;
 inline constexpr int kMaxDims = 8;
@@ -16,6 +16,7 @@ inline constexpr std::uint64_t kMaxJsonBytes = std::uint64_t{1}
                                                << 28;  // config.json, tokenizer.json
 inline constexpr std::uint64_t kMaxLineBytes = std::uint64_t{16} << 20;     // JSONL
 inline constexpr std::uint64_t kMaxAlignment = std::uint64_t{1} << 20;      // GGUF
-inline constexpr std::uint64_t kMaxExpandedBytes = std::uint64_t{1} << 36;  // one npz member
+inline constexpr std::uint64_t kMaxExpandedBytes = std::uint64_t{1} << 32;  // one npz member
+inline constexpr std::uint64_t kMaxNpyHeaderBytes = 65536;
 
 }  // namespace sylvester::io
