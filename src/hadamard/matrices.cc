@@ -126,11 +126,10 @@ std::vector<float> tile(const BaseMatrix& matrix, bool inverse) {
   out.reserve(static_cast<std::size_t>(order * order));
   for (std::int64_t row = 0; row < order;) {
     const std::int64_t rows = std::min<std::int64_t>(6, order - row);
-    const std::int64_t multiplied = rows == 6 ? 4 : rows == 4 ? 3 : 1;
     for (std::int64_t in = 0; in < order; ++in) {
       for (std::int64_t r = 0; r < rows; ++r) {
         const int sign = inverse ? matrix.at(in, row + r) : matrix.at(row + r, in);
-        out.push_back(std::copysign(r < multiplied ? 1.0f : 0.0f, static_cast<float>(sign)));
+        out.push_back(std::copysign(r % 3 != 2 ? 1.0f : 0.0f, static_cast<float>(sign)));
       }
     }
     row += rows;

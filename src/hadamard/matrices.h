@@ -13,8 +13,8 @@ struct BaseMatrix {
   std::int64_t order = 0;
   std::vector<std::int8_t> signs;  // [order][order] row-major, +-1
   // The coefficients of the forward and of the inverse map as the kernels read them: output rows
-  // in tiles of 6 (the last of 4 or 2), each tile [input][row of the tile]. The first 4 of 6, 3 of
-  // 4 and 1 of 2 rows hold +-1.0f (to multiply by), the others +-0.0f (to flip the sign with).
+  // in tiles of 6 (the last of 4 or 2), each tile [input][row of the tile]. Every third row of a
+  // tile holds +-0.0f (to flip the sign with), the others +-1.0f (to multiply by).
   std::vector<float> tiles[2];
 
   int at(std::int64_t i, std::int64_t j) const {

@@ -111,7 +111,11 @@ void rows_simd(const Axis& axis, MatrixView<const T> X, MatrixView<T> Y) {
 
 template <class T>
 void cols_simd(const Axis& axis, MatrixView<const T> X, MatrixView<T> Y) {
-  parallel_blocks(X.cols, detail::panel_width(axis.order),
+  // Narrower panels where there would be too few for the threads; the bits do not change.
+  const std::int64_t share = X.cols / (2 * num_threads()) / detail::kShortPanel;
+  const std::int64_t width = std::min(detail::panel_width(axis.order),
+                                      std::max<std::int64_t>(1, share) * detail::kShortPanel);
+  parallel_blocks(X.cols, num_threads() == 1 ? detail::panel_width(axis.order) : width,
                   [&](std::int64_t, std::int64_t begin, std::int64_t end) {
                     Buffer<float> work(detail::cols_work(axis, end - begin));
                     detail::simd_cols(axis, X.data + begin, X.stride, Y.data + begin, Y.stride,

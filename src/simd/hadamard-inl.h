@@ -2,6 +2,7 @@
 // inside a foreach_target file. Sums are formed in the order of hadamard/definition.h.
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 #include "hadamard/kernels.h"
 
@@ -12,6 +13,7 @@
 #define SYLVESTER_SIMD_HADAMARD_INL_H_
 #endif
 
+#include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
 // The loops over registers must vanish, else the registers become memory.
@@ -124,19 +126,26 @@ HWY_INLINE void CrossStages(V* HWY_RESTRICT v) {
 
 // ---- stages across rows ----
 
+// Rows combined in one pass over memory: rows a power of two apart fall into the same cache sets,
+// which have room for 8 lines and more, but rarely for 16.
+inline constexpr int kRowBits = 3;
+
 // 2^kBits rows, `width` columns (a multiple of the lanes), one vector of columns at a time. Each
-// row is multiplied by pre (kPre) and post (kPost).
+// row is multiplied by pre (kPre) and post (kPost). The same columns `ahead` elements further on
+// are prefetched: they come next.
 template <int kBits, bool kPre, bool kPost, class In, class Out>
 HWY_NOINLINE void ColumnPass(const In* in, std::int64_t in_step, Out* out, std::int64_t out_step,
                              std::int64_t width, const float* pre, const float* post,
-                             std::int64_t post_step) {
+                             std::int64_t post_step, std::int64_t ahead) {
   const D d;
   constexpr int kCount = 1 << kBits;
   for (std::int64_t c = 0; c < width; c += kLanes) {
     V v[kCount];
     SYLVESTER_UNROLL
     for (int i = 0; i < kCount; ++i) {
-      v[i] = Load(in + i * in_step + c);
+      const In* at = in + i * in_step + c;
+      v[i] = Load(at);
+      hwy::Prefetch(at + ahead);
       if constexpr (kPre) v[i] = hn::Mul(v[i], hn::Set(d, pre[i]));
     }
     CrossStages<kCount>(v);
@@ -150,9 +159,10 @@ HWY_NOINLINE void ColumnPass(const In* in, std::int64_t in_step, Out* out, std::
 
 template <bool kPre, bool kPost, class In, class Out>
 void ColumnPassOf(int bits, const In* in, std::int64_t in_step, Out* out, std::int64_t out_step,
-                  std::int64_t width, const float* pre, const float* post, std::int64_t post_step) {
+                  std::int64_t width, const float* pre, const float* post, std::int64_t post_step,
+                  std::int64_t ahead) {
   const auto run = [&](auto pass) {
-    pass(in, in_step, out, out_step, width, pre, post, post_step);
+    pass(in, in_step, out, out_step, width, pre, post, post_step, ahead);
   };
   switch (bits) {
     case 0:
@@ -161,134 +171,128 @@ void ColumnPassOf(int bits, const In* in, std::int64_t in_step, Out* out, std::i
       return run(ColumnPass<1, kPre, kPost, In, Out>);
     case 2:
       return run(ColumnPass<2, kPre, kPost, In, Out>);
-    case 3:
-      return run(ColumnPass<3, kPre, kPost, In, Out>);
     default:
-      if constexpr (kMaxBits >= 4) run(ColumnPass<4, kPre, kPost, In, Out>);
+      return run(ColumnPass<3, kPre, kPost, In, Out>);
   }
 }
 
-// How log2(count) stages are cut into passes, and where row r lies in the work panel: its digits
-// (one a pass) times `pitch`. Each pitch has one vector of padding, since rows a power of two
-// apart would share a cache set.
-struct PanelPlan {
-  int passes = 0;
-  int bits[32] = {};
-  std::int64_t pitch[33] = {};
+// Bits of the last of the passes that 2^left rows need.
+inline int TopBits(int left) {
+  const int passes = (left + kRowBits - 1) / kRowBits;
+  return passes == 0 ? 0 : left / passes;
+}
 
-  PanelPlan(std::int64_t count, std::int64_t width) {
-    int left = 0;
-    while ((std::int64_t{1} << left) < count) ++left;
-    passes = left == 0 ? 1 : (left + kMaxBits - 1) / kMaxBits;
-    pitch[0] = width;
-    for (int p = 0; p < passes; ++p) {
-      bits[p] = (left + passes - p - 1) / (passes - p);
-      left -= bits[p];
-      pitch[p + 1] = (pitch[p] << bits[p]) + kLanes;
-    }
-  }
-  // Offset of the row with these digits from pass `first` on.
-  std::int64_t offset(std::int64_t row, int first, int last) const {
-    std::int64_t out = 0;
-    for (int p = first; p < last; ++p) {
-      out += (row & ((std::int64_t{1} << bits[p]) - 1)) * pitch[p];
-      row >>= bits[p];
-    }
-    return out;
-  }
-};
-
-// Stages 1, 2, ... count / 2 over `count` rows of `width` columns (a multiple of the lanes).
-// pre may be null; post[row * post_step]. work: panel_work(count, width).
-template <class In, class Out>
-void Columns(const In* in, std::int64_t in_stride, Out* out, std::int64_t out_stride,
-             std::int64_t count, std::int64_t width, const float* pre, const float* post,
-             std::int64_t post_step, float* work) {
-  const PanelPlan plan(count, width);
-  if (plan.passes == 1) {
+// Stages 1, 2, ... over 2^left rows, from `in` to `mid`; depth first, so that rows are still in
+// cache when the next stages want them. pre may be null.
+template <class In>
+void ColumnStages(const In* in, std::int64_t in_stride, float* mid, std::int64_t mid_stride,
+                  int left, std::int64_t width, const float* pre) {
+  if (left <= kRowBits) {
+    const std::int64_t ahead = in_stride << left;
     if (pre != nullptr) {
-      ColumnPassOf<true, true>(plan.bits[0], in, in_stride, out, out_stride, width, pre, post,
-                               post_step);
+      ColumnPassOf<true, false>(left, in, in_stride, mid, mid_stride, width, pre, pre, 0, ahead);
     } else {
-      ColumnPassOf<false, true>(plan.bits[0], in, in_stride, out, out_stride, width, pre, post,
-                                post_step);
+      ColumnPassOf<false, false>(left, in, in_stride, mid, mid_stride, width, pre, pre, 0, ahead);
     }
     return;
   }
-  int done = 0;
-  for (int p = 0; p < plan.passes; ++p) {
-    const int bits = plan.bits[p];
-    const std::int64_t step = std::int64_t{1} << done;  // rows between the digits of this pass
-    for (std::int64_t group = 0; group < count >> bits; ++group) {
-      const std::int64_t low = group & (step - 1), high = group >> done;
-      float* at = work + plan.offset(low, 0, p) + plan.offset(high, p + 1, plan.passes);
-      if (p == 0) {
-        const std::int64_t row = group << bits;
-        const In* from = in + row * in_stride;
-        if (pre != nullptr) {
-          ColumnPassOf<true, false>(bits, from, in_stride, at, plan.pitch[0], width, pre + row,
-                                    post, 0);
-        } else {
-          ColumnPassOf<false, false>(bits, from, in_stride, at, plan.pitch[0], width, pre, post, 0);
-        }
-      } else if (p + 1 < plan.passes) {
-        ColumnPassOf<false, false>(bits, static_cast<const float*>(at), plan.pitch[p], at,
-                                   plan.pitch[p], width, pre, post, 0);
-      } else {
-        ColumnPassOf<false, true>(bits, static_cast<const float*>(at), plan.pitch[p],
-                                  out + low * out_stride, step * out_stride, width, pre,
-                                  post + low * post_step, step * post_step);
-      }
+  const int bits = TopBits(left);
+  const std::int64_t part = std::int64_t{1} << (left - bits);
+  for (std::int64_t row = 0; row < part << bits; row += part) {
+    ColumnStages(in + row * in_stride, in_stride, mid + row * mid_stride, mid_stride, left - bits,
+                 width, pre != nullptr ? pre + row : nullptr);
+  }
+  for (std::int64_t row = 0; row < part; ++row) {
+    float* at = mid + row * mid_stride;
+    ColumnPassOf<false, false>(bits, static_cast<const float*>(at), part * mid_stride, at,
+                               part * mid_stride, width, pre, pre, 0, mid_stride);
+  }
+}
+
+// All stages over `count` rows of `width` columns (a multiple of the lanes): in -> out, with
+// partial results in mid (float32; out itself where that is float32). pre may be null;
+// post[row * post_step].
+template <class In, class Out>
+void Columns(const In* in, std::int64_t in_stride, float* mid, std::int64_t mid_stride, Out* out,
+             std::int64_t out_stride, std::int64_t count, std::int64_t width, const float* pre,
+             const float* post, std::int64_t post_step) {
+  int left = 0;
+  while ((std::int64_t{1} << left) < count) ++left;
+  if (left <= kRowBits) {
+    if (pre != nullptr) {
+      ColumnPassOf<true, true>(left, in, in_stride, out, out_stride, width, pre, post, post_step,
+                               in_stride << left);
+    } else {
+      ColumnPassOf<false, true>(left, in, in_stride, out, out_stride, width, pre, post, post_step,
+                                in_stride << left);
     }
-    done += bits;
+    return;
+  }
+  const int bits = TopBits(left);
+  const std::int64_t part = std::int64_t{1} << (left - bits);
+  for (std::int64_t row = 0; row < count; row += part) {
+    ColumnStages(in + row * in_stride, in_stride, mid + row * mid_stride, mid_stride, left - bits,
+                 width, pre != nullptr ? pre + row : nullptr);
+  }
+  for (std::int64_t row = 0; row < part; ++row) {
+    ColumnPassOf<false, true>(bits, static_cast<const float*>(mid + row * mid_stride),
+                              part * mid_stride, out + row * out_stride, part * out_stride, width,
+                              pre, post + row * post_step, part * post_step, mid_stride);
   }
 }
 
 // ---- the stage along K ----
 
-// Rows of one tile: the first multiply by +-1.0f and add in one fused step, the others flip the
-// sign bit by +-0.0f and add, so that the adders beside the multipliers have work too.
-constexpr int MultiplyRows(int rows) { return rows == 6 ? 4 : rows == 4 ? 3 : 1; }
+// Rows that multiply by +-1.0f and add in one fused step; the others flip the sign bit by +-0.0f
+// and add, so that the adders beside the multipliers have work too. See BaseMatrix::tiles.
+constexpr bool IsMultiplied(int row) { return row % 3 != 2; }
 
 // One input row: sum[r][c] = +-z[c] (kFirst) or sum[r][c] +- z[c].
 template <int kRows, int kCols, bool kFirst>
-HWY_INLINE void TileStep(const float* in, const float* terms, V (*HWY_RESTRICT sum)[kCols]) {
+HWY_INLINE void TileStep(const V* HWY_RESTRICT z, const float* terms,
+                         V (*HWY_RESTRICT sum)[kCols]) {
   const D d;
-  constexpr int kMultiply = MultiplyRows(kRows);
-  V z[kCols];
-  SYLVESTER_UNROLL
-  for (int c = 0; c < kCols; ++c) z[c] = Load(in + c * kLanes);
   SYLVESTER_UNROLL
   for (int r = 0; r < kRows; ++r) {
     const V term = hn::Set(d, terms[r]);
     SYLVESTER_UNROLL
     for (int c = 0; c < kCols; ++c) {
       if constexpr (kFirst) {
-        sum[r][c] = r < kMultiply ? hn::Mul(z[c], term) : hn::Xor(z[c], term);
+        sum[r][c] = IsMultiplied(r) ? hn::Mul(z[c], term) : hn::Xor(z[c], term);
       } else {
-        sum[r][c] = r < kMultiply ? hn::MulAdd(z[c], term, sum[r][c])
-                                  : hn::Add(sum[r][c], hn::Xor(z[c], term));
+        sum[r][c] = IsMultiplied(r) ? hn::MulAdd(z[c], term, sum[r][c])
+                                    : hn::Add(sum[r][c], hn::Xor(z[c], term));
       }
     }
   }
 }
 
-template <int kRows, int kCols, class Out>
+// kStack tiles of kRows output rows each, kCols vectors of columns.
+template <int kStack, int kRows, int kCols, class Out>
 HWY_NOINLINE void BaseTile(const float* in, std::int64_t in_pitch, Out* out, std::int64_t out_pitch,
                            const float* terms, std::int64_t base, const float* post,
                            std::int64_t post_step) {
-  const D d;
-  V sum[kRows][kCols];
-  TileStep<kRows, kCols, true>(in, terms, sum);
-  for (std::int64_t j = 1; j < base; ++j) {
-    TileStep<kRows, kCols, false>(in + j * in_pitch, terms + j * kRows, sum);
-  }
-  SYLVESTER_UNROLL
-  for (int r = 0; r < kRows; ++r) {
-    const V factor = hn::Set(d, post[r * post_step]);
+  V sum[kStack][kRows][kCols], z[kCols];
+  const auto step = [&](auto first, std::int64_t j) HWY_ATTR {
     SYLVESTER_UNROLL
-    for (int c = 0; c < kCols; ++c) {
-      Store(hn::Mul(sum[r][c], factor), out + r * out_pitch + c * kLanes);
+    for (int c = 0; c < kCols; ++c) z[c] = Load(in + j * in_pitch + c * kLanes);
+    SYLVESTER_UNROLL
+    for (int s = 0; s < kStack; ++s) {
+      TileStep<kRows, kCols, decltype(first)::value>(z, terms + (s * base + j) * kRows, sum[s]);
+    }
+  };
+  step(std::true_type(), 0);
+  for (std::int64_t j = 1; j < base; ++j) step(std::false_type(), j);
+  SYLVESTER_UNROLL
+  for (int s = 0; s < kStack; ++s) {
+    SYLVESTER_UNROLL
+    for (int r = 0; r < kRows; ++r) {
+      const std::int64_t row = s * kRows + r;
+      const V factor = hn::Set(D(), post[row * post_step]);
+      SYLVESTER_UNROLL
+      for (int c = 0; c < kCols; ++c) {
+        Store(hn::Mul(sum[s][r][c], factor), out + row * out_pitch + c * kLanes);
+      }
     }
   }
 }
@@ -297,17 +301,17 @@ template <int kCols, class Out>
 void BaseColumns(const float* in, std::int64_t in_pitch, Out* out, std::int64_t out_pitch,
                  const float* terms, std::int64_t base, const float* post, std::int64_t post_step) {
   std::int64_t row = 0;
-  for (; row + 6 <= base; row += 6) {
-    BaseTile<6, kCols>(in, in_pitch, out + row * out_pitch, out_pitch, terms + row * base, base,
-                       post + row * post_step, post_step);
+  const auto run = [&](auto tile, int rows) {
+    tile(in, in_pitch, out + row * out_pitch, out_pitch, terms + row * base, base,
+         post + row * post_step, post_step);
+    row += rows;
+  };
+  if constexpr (kMaxBits >= 4 && kCols <= 2) {
+    while (row + 12 <= base) run(BaseTile<2, 6, kCols, Out>, 12);
   }
-  if (base - row == 4) {
-    BaseTile<4, kCols>(in, in_pitch, out + row * out_pitch, out_pitch, terms + row * base, base,
-                       post + row * post_step, post_step);
-  } else if (base - row == 2) {
-    BaseTile<2, kCols>(in, in_pitch, out + row * out_pitch, out_pitch, terms + row * base, base,
-                       post + row * post_step, post_step);
-  }
+  while (row + 6 <= base) run(BaseTile<1, 6, kCols, Out>, 6);
+  if (base - row == 4) run(BaseTile<1, 4, kCols, Out>, 4);
+  if (base - row == 2) run(BaseTile<1, 2, kCols, Out>, 2);
 }
 
 // out[k] = post[k] * sum over j of +-in[j], j ascending; in and out apart. `width` columns, a
@@ -319,6 +323,10 @@ void BaseStage(const float* in, std::int64_t in_pitch, Out* out, std::int64_t ou
   std::int64_t c = 0;
   for (; c + kTileCols * kLanes <= width; c += kTileCols * kLanes) {
     BaseColumns<kTileCols>(in + c, in_pitch, out + c, out_pitch, terms, base, post, post_step);
+  }
+  if (kTileCols > 2 && c + 2 * kLanes <= width) {
+    BaseColumns<2>(in + c, in_pitch, out + c, out_pitch, terms, base, post, post_step);
+    c += 2 * kLanes;
   }
   for (; c < width; c += kLanes) {
     BaseColumns<1>(in + c, in_pitch, out + c, out_pitch, terms, base, post, post_step);

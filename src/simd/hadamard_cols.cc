@@ -12,27 +12,53 @@ HWY_BEFORE_NAMESPACE();
 namespace sylvester::detail {
 namespace HWY_NAMESPACE {
 
+// The stage along K for one row of columns at a time, through a copy that lies together: the K
+// rows share cache sets where they are.
+template <class T>
+void BaseColumnsOf(const Axis& axis, const float* mid, std::int64_t mid_stride, T* y,
+                   std::int64_t y_stride, std::int64_t width, const float* post,
+                   std::int64_t post_step, float* gathered) {
+  constexpr std::int64_t kTile = kTileCols * kLanes;
+  for (std::int64_t i = 0; i < axis.power; ++i) {
+    for (std::int64_t c = 0; c < width; c += kTile) {
+      const std::int64_t tile = std::min(kTile, width - c);
+      for (std::int64_t k = 0; k < axis.base; ++k) {
+        const float* from = mid + (k * axis.power + i) * mid_stride + c;
+        for (std::int64_t j = 0; j < tile; j += kLanes) {
+          Store(Load(from + j), gathered + k * kTile + j);
+        }
+      }
+      BaseStage(static_cast<const float*>(gathered), kTile, y + i * y_stride + c,
+                axis.power * y_stride, tile, axis.terms, axis.base, post + i * post_step,
+                axis.power * post_step);
+    }
+  }
+}
+
 // One block of axis.order rows, `width` a multiple of the lanes.
 template <class T>
 void ColumnBlock(const Axis& axis, const T* x, std::int64_t x_stride, T* y, std::int64_t y_stride,
                  std::int64_t width, const float* pre, const float* post, std::int64_t post_step,
                  float* work) {
+  float* gathered = work;
+  float* mid = work + axis.base * kShortPanel;
+  std::int64_t mid_stride = width;
+  if constexpr (std::is_same_v<T, float>) {
+    mid = y;
+    mid_stride = y_stride;
+  }
   if (axis.base == 1) {
-    Columns(x, x_stride, y, y_stride, axis.power, width, pre, post, post_step, work);
+    Columns(x, x_stride, mid, mid_stride, y, y_stride, axis.power, width, pre, post, post_step);
     return;
   }
-  const float one = 1.0f;
-  float* panel = work + panel_work(axis.power, width);
-  const std::int64_t segment = axis.power * width + kLanes;  // padded: cache sets
+  int left = 0;
+  while ((std::int64_t{1} << left) < axis.power) ++left;
   for (std::int64_t k = 0; k < axis.base; ++k) {
     const std::int64_t row = k * axis.power;
-    Columns(x + row * x_stride, x_stride, panel + k * segment, width, axis.power, width,
-            pre != nullptr ? pre + row : nullptr, &one, 0, work);
+    ColumnStages(x + row * x_stride, x_stride, mid + row * mid_stride, mid_stride, left, width,
+                 pre != nullptr ? pre + row : nullptr);
   }
-  for (std::int64_t i = 0; i < axis.power; ++i) {
-    BaseStage(panel + i * width, segment, y + i * y_stride, axis.power * y_stride, width,
-              axis.terms, axis.base, post + i * post_step, axis.power * post_step);
-  }
+  BaseColumnsOf(axis, mid, mid_stride, y, y_stride, width, post, post_step, gathered);
 }
 
 template <class T>

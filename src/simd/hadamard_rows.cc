@@ -54,16 +54,22 @@ HWY_NOINLINE void RegisterBlocks(const float* x, float* y, std::int64_t blocks, 
   }
 }
 
-// Stages stride, 2 stride, ... (2^kBits / 2) stride, in place over n elements.
-template <int kBits, bool kScale>
-HWY_NOINLINE void StridePass(float* z, std::int64_t n, std::int64_t stride, float scale) {
+// Stages stride, 2 stride, ... (2^kBits / 2) stride, in place over n elements. kNext: the n
+// elements at `next` are prefetched, they come next.
+template <int kBits, bool kScale, bool kNext>
+HWY_NOINLINE void StridePass(float* z, std::int64_t n, std::int64_t stride, float scale,
+                             const float* next) {
   const V factor = hn::Set(D(), scale);
   constexpr int kCount = 1 << kBits;
   for (float* group = z; group < z + n; group += stride << kBits) {
     for (float* at = group; at < group + stride; at += kLanes) {
       V v[kCount];
       SYLVESTER_UNROLL
-      for (int i = 0; i < kCount; ++i) v[i] = Load(at + i * stride);
+      for (int i = 0; i < kCount; ++i) {
+        v[i] = Load(at + i * stride);
+        if constexpr (kNext) hwy::Prefetch(next + i * kLanes);
+      }
+      if constexpr (kNext) next += kCount * kLanes;
       CrossStages<kCount>(v);
       SYLVESTER_UNROLL
       for (int i = 0; i < kCount; ++i) {
@@ -74,21 +80,23 @@ HWY_NOINLINE void StridePass(float* z, std::int64_t n, std::int64_t stride, floa
   }
 }
 
-template <bool kScale>
-void StridePassOf(int bits, float* z, std::int64_t n, std::int64_t stride, float scale) {
+template <bool kScale, bool kNext>
+void StridePassOf(int bits, float* z, std::int64_t n, std::int64_t stride, float scale,
+                  const float* next) {
   switch (bits) {
     case 1:
-      return StridePass<1, kScale>(z, n, stride, scale);
+      return StridePass<1, kScale, kNext>(z, n, stride, scale, next);
     case 2:
-      return StridePass<2, kScale>(z, n, stride, scale);
+      return StridePass<2, kScale, kNext>(z, n, stride, scale, next);
     case 3:
-      return StridePass<3, kScale>(z, n, stride, scale);
+      return StridePass<3, kScale, kNext>(z, n, stride, scale, next);
     default:
-      if constexpr (kMaxBits >= 4) StridePass<4, kScale>(z, n, stride, scale);
+      if constexpr (kMaxBits >= 4) StridePass<4, kScale, kNext>(z, n, stride, scale, next);
   }
 }
 
 // One transform of n = kBlock 2^r <= kLeaf.
+template <bool kScale>
 void Leaf(const float* x, float* y, std::int64_t n, float scale) {
   RegisterBlocks<kVectors, false>(x, y, n / kBlock, 1.0f);
   int left = 0;
@@ -97,34 +105,40 @@ void Leaf(const float* x, float* y, std::int64_t n, float scale) {
   for (int passes = (left + kMaxBits - 1) / kMaxBits; passes > 0; --passes) {
     const int bits = (left + passes - 1) / passes;
     if (passes == 1) {
-      StridePassOf<true>(bits, y, n, stride, scale);
+      StridePassOf<kScale, true>(bits, y, n, stride, scale, x + n);
     } else {
-      StridePassOf<false>(bits, y, n, stride, scale);
+      StridePassOf<false, false>(bits, y, n, stride, scale, nullptr);
     }
     stride <<= bits;
     left -= bits;
   }
 }
 
-// Leaves first, each while it is in the cache; then the columns of [n / kLeaf][kLeaf].
-void Long(const float* x, float* y, std::int64_t n, float scale, float* work) {
-  for (std::int64_t i = 0; i < n; i += kLeaf) Leaf(x + i, y + i, kLeaf, 1.0f);
-  const std::int64_t count = n / kLeaf, width = std::min(kLeaf, panel_width(count));
-  for (std::int64_t c = 0; c < kLeaf; c += width) {
-    Columns(static_cast<const float*>(y + c), kLeaf, y + c, kLeaf, count, width, nullptr, &scale, 0,
-            work);
-  }
+// n = kLeaf 2^left. Leaves first, depth first: each part is complete, and still in the cache that
+// has room for it, when the stages above read it.
+template <bool kScale>
+void Long(const float* x, float* y, std::int64_t n, int left, float scale) {
+  if (left == 0) return Leaf<kScale>(x, y, n, scale);
+  const int bits = TopBits(left);
+  const std::int64_t part = n >> bits;
+  for (std::int64_t i = 0; i < n; i += part) Long<false>(x + i, y + i, part, left - bits, scale);
+  StridePassOf<kScale, false>(bits, y, n, part, scale, nullptr);
+}
+
+void LongRow(const float* x, float* y, std::int64_t n, float scale) {
+  int left = 0;
+  while ((kLeaf << left) < n) ++left;
+  Long<true>(x, y, n, left, scale);
 }
 
 // `blocks` contiguous transforms of order n, a power of two.
-void PowerBlocks(const float* x, float* y, std::int64_t blocks, std::int64_t n, float scale,
-                 float* work) {
+void PowerBlocks(const float* x, float* y, std::int64_t blocks, std::int64_t n, float scale) {
   if (n > kBlock) {
     for (std::int64_t b = 0; b < blocks; ++b, x += n, y += n) {
       if (n <= kLeaf) {
-        Leaf(x, y, n, scale);
+        Leaf<true>(x, y, n, scale);
       } else {
-        Long(x, y, n, scale, work);
+        LongRow(x, y, n, scale);
       }
     }
     return;
@@ -154,9 +168,8 @@ void PowerBlocks(const float* x, float* y, std::int64_t blocks, std::int64_t n, 
 // along K back into y.
 void BaseRow(const Axis& axis, const float* x, float* y, float scale, float* work) {
   const std::int64_t pitch = axis.power + kLanes;  // padded: cache sets
-  float* inner = work + axis.base * pitch;
   for (std::int64_t k = 0; k < axis.base; ++k) {
-    PowerBlocks(x + k * axis.power, work + k * pitch, 1, axis.power, 1.0f, inner);
+    PowerBlocks(x + k * axis.power, work + k * pitch, 1, axis.power, 1.0f);
   }
   BaseStage(static_cast<const float*>(work), pitch, y, axis.power, axis.power, axis.terms,
             axis.base, &scale, 0);
@@ -176,7 +189,7 @@ void ShortRows(const Axis& axis, const float* x, std::int64_t x_stride, float* y
       std::memset(in, 0, static_cast<std::size_t>(axis.base * width) * sizeof(float));
     }
     for (std::int64_t r = 0; r < count; ++r) {
-      PowerBlocks(x + (first + r) * x_stride, row, axis.base, power, 1.0f, nullptr);
+      PowerBlocks(x + (first + r) * x_stride, row, axis.base, power, 1.0f);
       for (std::int64_t k = 0; k < axis.base; ++k) {
         std::memcpy(in + k * width + r * power, row + k * power, bytes);
       }
@@ -198,10 +211,10 @@ void PlainRows(const Axis& axis, const float* x, std::int64_t x_stride, float* y
   const std::int64_t blocks = axis.length / axis.order;
   if (axis.base == 1) {
     if (x_stride == axis.length && y_stride == axis.length) {
-      return PowerBlocks(x, y, rows * blocks, axis.order, scale, work);
+      return PowerBlocks(x, y, rows * blocks, axis.order, scale);
     }
     for (std::int64_t i = 0; i < rows; ++i) {
-      PowerBlocks(x + i * x_stride, y + i * y_stride, blocks, axis.order, scale, work);
+      PowerBlocks(x + i * x_stride, y + i * y_stride, blocks, axis.order, scale);
     }
     return;
   }
