@@ -1,7 +1,8 @@
 // Inline conversions of one SIMD vector, for this room's kernels and for those of other rooms
 // (quant, hadamard) that fuse them. Include after <hwy/highway.h> inside a foreach_target file.
 // D is a tag of float32 lanes; every class holds its constants in vectors, so make it outside of
-// the loop. All results equal scalar.h bit for bit.
+// the loop, and copy it into a local of the function that stores (else each store may reload it).
+// All results equal scalar.h bit for bit.
 //
 //   WithEncoder(d, to, options, [&](const auto& encoder) {...})   picks the class for the options:
 //     encoder.Encode(x)            float32 vector -> codes, one in each int32 lane, in the low
@@ -13,8 +14,9 @@
 //                                  formats of 8 bits and less with a mantissa, and float16
 //   WithDecoder(d, from, [&](const auto& decoder) {...})
 //     decoder.Decode(codes)        int32 lanes -> float32; bits above the format's width ignored
-//   LoadFloat<from>(d, p)          float32, or widened bfloat16 / float16 patterns (NaN's sign
-//   kept) PackBytes(d, c0, c1, c2, c3)   four vectors of codes -> 4 Lanes(d) bytes in element order
+//   EncodeBytes(encoder, v0, v1, v2, v3)   four vectors -> 4 Lanes(d) code bytes in element order
+//   LoadFloat<from>(d, p)          float32, or widened bfloat16 / float16 (the sign of NaN kept)
+//   PackBytes(d, c0, c1, c2, c3)   the low bytes of four vectors of codes, in element order
 //   LoadCodes(d, p)                Lanes(d) bytes -> int32 lanes, zero-extended
 //   RandomWords(stream, first, n, out)   out[i] = random_word(stream, first + i), by vectors
 //
@@ -33,6 +35,9 @@
 #endif
 
 #include <hwy/highway.h>
+
+#include "simd/formats_decode-inl.h"
+#include "simd/formats_random-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace sylvester::detail {
@@ -108,54 +113,114 @@ inline bool ClampsMagnitude(const Layout& f, const EncodeOptions& options) {
          (options.overflow == Overflow::kSaturate || f.specials == Specials::kFiniteOnly);
 }
 
-// Round to nearest even by one float32 addition: |x| + 2^(E + 23 - m) has its last place at
-// 2^(E - m), where E is the exponent of x, but at least the smallest normal one, so subnormal
-// results need no case. The integer difference of the bits is the mantissa with its implied bit.
+// Rounding by one float32 addition: |x| + 2^(E + 23 - m) has its last place at 2^(E - m), where E
+// is the exponent of x, but at least the smallest normal one, so subnormal results need no case.
+// The integer difference of the bits is the mantissa with its implied bit.
 // kClamp: |x| is clamped to the largest finite value first and cannot overflow.
-// Layouts with 1 <= mantissa_bits, exponent range inside float32's by 2^23: all of 8 bits and
-// less, and float16.
+// Layouts: all floating ones of 8 bits and less with 1 <= mantissa_bits, and float16.
+template <class D, bool kClamp>
+class AddMagic {
+ public:
+  using DI = hn::RebindToSigned<D>;
+  using VF = hn::Vec<D>;
+  using VI = hn::Vec<DI>;
+  AddMagic(D, const Layout& f)
+      : clamp_(hn::Set(DI(), Clamp(f))),
+        least_(hn::Set(DI(), (min_exponent(f) + 127) << 23)),
+        magic_(hn::Set(DI(), (23 - f.mantissa_bits) << 23)),
+        shift_(23 - f.mantissa_bits) {}
+
+  // What an encoder adds to `Raw` to have the code: -Offset(f).
+  static std::int32_t Offset(const Layout& f) {
+    return ((23 - f.mantissa_bits) << 23) + ((min_exponent(f) + 127) << f.mantissa_bits);
+  }
+  HWY_INLINE VI Clamped(VI magnitude) const { return hn::Min(magnitude, clamp_); }
+  // 2^E as bits.
+  HWY_INLINE VI Power(VI magnitude) const {
+    return hn::Max(hn::And(magnitude, hn::Set(DI(), 0x7F800000)), least_);
+  }
+  HWY_INLINE VF Magic(VI power) const { return hn::BitCast(D(), hn::Add(power, magic_)); }
+  HWY_INLINE VF Sum(VI magnitude, VI power) const {
+    return hn::Add(hn::BitCast(D(), magnitude), Magic(power));
+  }
+  // (sum - power - magic) + ((power >> shift) - (least << m)), but for the constants.
+  HWY_INLINE VI Raw(VF sum, VI power) const {
+    return hn::Add(hn::Sub(hn::BitCast(DI(), sum), power), hn::ShiftRightSame(power, shift_));
+  }
+
+ private:
+  static std::int32_t Clamp(const Layout& f) {
+    if (kClamp) {
+      return static_cast<std::int32_t>(decode_bits(static_cast<std::uint32_t>(max_code(f)), f));
+    }
+    return (unpack(max_code(f), f).exponent + 1 + 127) << 23;  // the power of two above it
+  }
+  VI clamp_, least_, magic_;
+  int shift_;
+};
+
 template <class D, bool kClamp>
 class NearestEvenEncoder {
  public:
   using DI = hn::RebindToSigned<D>;
   using DU = hn::RebindToUnsigned<D>;
+  using D8 = hn::Repartition<std::uint8_t, D>;
   using VF = hn::Vec<D>;
   using VI = hn::Vec<DI>;
   static constexpr bool kUsesRandom = false;
 
   NearestEvenEncoder(D d, const Layout& f, const EncodeOptions& options)
-      : finish_(d, f, options),
-        clamp_(hn::Set(DI(), Clamp(f))),
-        least_(hn::Set(DI(), (min_exponent(f) + 127) << 23)),
-        magic_(hn::Set(DI(), (23 - f.mantissa_bits) << 23)),
-        offset_(hn::Set(
-            DI(), ((23 - f.mantissa_bits) << 23) + ((min_exponent(f) + 127) << f.mantissa_bits))),
+      : add_(d, f),
+        finish_(d, f, options),
+        offset_(hn::Set(DI(), AddMagic<D, kClamp>::Offset(f))),
+        plain_(hn::Set(DI(), Plain(f))),
+        sign_byte_(hn::Set(DI(), static_cast<std::int32_t>(sign_code(f)))),
+        offset_bytes_(hn::Set(D8(), static_cast<std::uint8_t>(AddMagic<D, kClamp>::Offset(f)))),
         over_(d, DecodedOverflow(f, options, false), DecodedOverflow(f, options, true)),
         nan_(d, decode_bits(static_cast<std::uint32_t>(nan_code(false, f, options.nan)), f),
              decode_bits(static_cast<std::uint32_t>(nan_code(true, f, options.nan)), f)),
         max_(hn::Set(DI(), static_cast<std::int32_t>(
                                decode_bits(static_cast<std::uint32_t>(max_code(f)), f)))),
-        shift_(23 - f.mantissa_bits),
+        sign_shift_(32 - code_bits(f)),
         unsigned_zero_(f.specials == Specials::kFnuz) {}
 
   HWY_INLINE VI Encode(VF v) const {
     const SignAndMagnitude<D> x(v);
-    const VI magnitude = hn::Min(x.magnitude, clamp_);
-    const VI power = Power(magnitude);
-    const VI sum = hn::BitCast(DI(), Sum(magnitude, power));
-    // (sum - magic - power) + ((power >> shift) - (least << m)), constants joined
-    const VI code =
-        hn::Sub(hn::Add(hn::Sub(sum, power), hn::ShiftRightSame(power, shift_)), offset_);
+    const VI magnitude = add_.Clamped(x.magnitude);
+    const VI power = add_.Power(magnitude);
+    const VI code = hn::Sub(add_.Raw(add_.Sum(magnitude, power), power), offset_);
     return kClamp ? finish_.WithoutOverflow(code, x) : finish_(code, x);
   }
   HWY_INLINE VI Encode(VF v, hn::Vec<DU>) const { return Encode(v); }
 
+  // Four vectors to bytes, 8-bit layouts and narrower. Where none of the numbers is NaN or
+  // overflows (nearly always) the constants and the sign are added to bytes, not to lanes.
+  HWY_INLINE hn::Vec<D8> EncodeBytes(VF v0, VF v1, VF v2, VF v3) const {
+    const D d;
+    const DI di;
+    const D8 d8;
+    const VI mask = hn::Set(di, 0x7FFFFFFF);
+    const VI b0 = hn::BitCast(di, v0), b1 = hn::BitCast(di, v1);
+    const VI b2 = hn::BitCast(di, v2), b3 = hn::BitCast(di, v3);
+    const VI m0 = hn::And(b0, mask), m1 = hn::And(b1, mask);
+    const VI m2 = hn::And(b2, mask), m3 = hn::And(b3, mask);
+    const VI most = hn::Max(hn::Max(m0, m1), hn::Max(m2, m3));
+    if (HWY_UNLIKELY(!hn::AllFalse(di, hn::Gt(most, plain_)))) {
+      return PackBytes(d, Encode(v0), Encode(v1), Encode(v2), Encode(v3));
+    }
+    auto bytes = PackBytes(d, Plainly(b0, m0), Plainly(b1, m1), Plainly(b2, m2), Plainly(b3, m3));
+    bytes = hn::Sub(bytes, offset_bytes_);
+    if (unsigned_zero_) {
+      bytes = hn::IfThenZeroElse(hn::Eq(bytes, hn::Set(d8, 0x80)), bytes);
+    }
+    return bytes;
+  }
+
   HWY_INLINE VF Round(VF v) const {
     const SignAndMagnitude<D> x(v);
-    const VI magnitude = hn::Min(x.magnitude, clamp_);
-    const VI power = Power(magnitude);
-    const VF magic = hn::BitCast(D(), hn::Add(power, magic_));
-    const VI rounded = hn::BitCast(DI(), hn::Sub(Sum(magnitude, power), magic));
+    const VI magnitude = add_.Clamped(x.magnitude);
+    const VI power = add_.Power(magnitude);
+    const VI rounded = hn::BitCast(DI(), hn::Sub(add_.Sum(magnitude, power), add_.Magic(power)));
     VI sign = hn::ShiftLeft<31>(x.sign);
     if (unsigned_zero_) sign = hn::IfThenZeroElse(hn::Eq(rounded, hn::Zero(DI())), sign);
     VI result = hn::Or(rounded, sign);
@@ -164,32 +229,109 @@ class NearestEvenEncoder {
   }
 
  private:
-  HWY_INLINE VI Power(VI magnitude) const {
-    return hn::Max(hn::And(magnitude, hn::Set(DI(), 0x7F800000)), least_);
+  HWY_INLINE VI Plainly(VI bits, VI magnitude) const {
+    if (kClamp) magnitude = add_.Clamped(magnitude);
+    const VI power = add_.Power(magnitude);
+    const VI raw = add_.Raw(add_.Sum(magnitude, power), power);
+    const hn::Vec<DU> top = hn::ShiftRightSame(hn::BitCast(DU(), bits), sign_shift_);
+    return hn::Add(raw, hn::And(hn::BitCast(DI(), top), sign_byte_));
   }
-  HWY_INLINE VF Sum(VI magnitude, VI power) const {
-    return hn::Add(hn::BitCast(D(), magnitude), hn::BitCast(D(), hn::Add(power, magic_)));
-  }
-  static std::int32_t Clamp(const Layout& f) {
-    if (kClamp) {
-      return static_cast<std::int32_t>(decode_bits(static_cast<std::uint32_t>(max_code(f)), f));
-    }
-    return (unpack(max_code(f), f).exponent + 1 + 127) << 23;  // the power of two above it
+  // The largest magnitude that needs neither NaN nor overflow handling, as bits.
+  static std::int32_t Plain(const Layout& f) {
+    if (kClamp) return 0x7F800000;
+    const auto max =
+        static_cast<std::int32_t>(decode_bits(static_cast<std::uint32_t>(max_code(f)), f));
+    // Up to the tie above the largest value, which goes to the even code.
+    return max + (1 << (22 - f.mantissa_bits)) - static_cast<std::int32_t>(max_code(f) & 1);
   }
   static std::uint32_t DecodedOverflow(const Layout& f, const EncodeOptions& options,
                                        bool negative) {
     return decode_bits(static_cast<std::uint32_t>(overflow_code(negative, f, options.overflow)), f);
   }
 
+  AddMagic<D, kClamp> add_;
   Finish<D> finish_;
-  VI clamp_, least_, magic_, offset_;
+  VI offset_, plain_, sign_byte_;
+  hn::Vec<D8> offset_bytes_;
   BySign<D> over_, nan_;
   VI max_;
-  int shift_;
+  int sign_shift_;
   bool unsigned_zero_;
 };
 
-// Every rounding mode to every floating layout but E8M0, by integer shifts of the significand.
+// The other rounding modes of the same layouts: the sum rounds to nearest even, what it cut off is
+// known exactly, and decides whether the code moves by one.
+template <class D, bool kStochastic>
+class CorrectedEncoder {
+ public:
+  using DI = hn::RebindToSigned<D>;
+  using DU = hn::RebindToUnsigned<D>;
+  using VF = hn::Vec<D>;
+  using VI = hn::Vec<DI>;
+  using VU = hn::Vec<DU>;
+  static constexpr bool kUsesRandom = kStochastic;
+
+  CorrectedEncoder(D d, const Layout& f, const EncodeOptions& options)
+      : add_(d, f),
+        finish_(d, f, options),
+        offset_(hn::Set(DI(), AddMagic<D, false>::Offset(f))),
+        // 2^(m + 1 - E): the rest in halves of the last place; stochastic: in 2^-24 of it.
+        inverse_(hn::Set(DI(), (254 + f.mantissa_bits + (kStochastic ? 24 : 1)) << 23)),
+        up_(d, Up(options.rounding, false), Up(options.rounding, true)),
+        down_(d, Down(options.rounding, false), Down(options.rounding, true)) {}
+
+  HWY_INLINE VI Encode(VF v) const { return Encode(v, hn::Zero(DU())); }
+  HWY_INLINE VI Encode(VF v, VU random) const {
+    const D d;
+    const DI di;
+    const SignAndMagnitude<D> x(v);
+    const VI magnitude = add_.Clamped(x.magnitude);
+    const VI power = add_.Power(magnitude);
+    const VF sum = add_.Sum(magnitude, power);
+    VI code = hn::Sub(add_.Raw(sum, power), offset_);
+    const VF rest = hn::Sub(hn::BitCast(d, magnitude), hn::Sub(sum, add_.Magic(power)));
+    const VF scaled = hn::Mul(rest, hn::BitCast(d, hn::Sub(inverse_, power)));
+    if (kStochastic) {
+      // A negative rest belongs to the code below; it is then a whole number of 2^-24.
+      const VI top = hn::ConvertTo(di, scaled);
+      const VI below = hn::ShiftRight<31>(top);
+      const VI fraction = hn::Add(top, hn::And(below, hn::Set(di, 1 << 24)));
+      const VI draw = hn::BitCast(di, hn::ShiftRight<8>(random));
+      code = hn::Sub(hn::Add(code, below), hn::VecFromMask(di, hn::Lt(draw, fraction)));
+    } else {
+      const VI bits = hn::BitCast(di, scaled);
+      const VI flipped = hn::Xor(bits, hn::Set(di, static_cast<std::int32_t>(0x80000000u)));
+      code = hn::Sub(code, hn::VecFromMask(di, hn::Gt(bits, up_(x.sign))));
+      code = hn::Add(code, hn::VecFromMask(di, hn::Gt(flipped, down_(x.sign))));
+    }
+    return finish_(code, x);
+  }
+
+ private:
+  // The code goes up (down) where the rest, in halves of the last place, is above (below minus)
+  // this float32, compared as bits: 0 = any rest, just under 1.0 = ties, 2.0 = never.
+  static constexpr std::uint32_t kAny = 0, kTie = 0x3F7FFFFF, kNever = 0x40000000;
+  static std::uint32_t Up(Rounding r, bool negative) {
+    if (r == Rounding::kUp) return kAny;
+    if (r == Rounding::kNearestAway) return kTie;
+    if (r == Rounding::kNearestTowardNegative && negative) return kTie;
+    return kNever;
+  }
+  static std::uint32_t Down(Rounding r, bool negative) {
+    if (r == Rounding::kTowardZero || r == Rounding::kDown) return kAny;
+    if (r == Rounding::kNearestTowardZero) return kTie;
+    if (r == Rounding::kNearestTowardNegative && !negative) return kTie;
+    return kNever;
+  }
+
+  AddMagic<D, false> add_;
+  Finish<D> finish_;
+  VI offset_, inverse_;
+  BySign<D> up_, down_;
+};
+
+// Every rounding mode to every floating layout but E8M0, by integer shifts of the significand:
+// slower, for the layouts that one float32 addition cannot round.
 template <class D, bool kStochastic>
 class ShiftEncoder {
  public:
@@ -432,6 +574,27 @@ class IntegerEncoder {
   bool any_up_;
 };
 
+// Floating formats but float8_e8m0fnu, 16-bit ones among them.
+template <class D, class F>
+HWY_INLINE void WithFloatEncoder(D d, DType to, const EncodeOptions& options, const F& f) {
+  const Layout layout_to = layout(to);
+  const bool even = options.rounding == Rounding::kNearestEven;
+  const bool stochastic = options.rounding == Rounding::kStochastic;
+  if (to == DType::kBFloat16) {
+    if (even) return f(BFloat16Encoder<D>(d, options));
+    if (stochastic) return f(ShiftEncoder<D, true>(d, layout_to, options));
+    return f(ShiftEncoder<D, false>(d, layout_to, options));
+  }
+  if (stochastic) return f(CorrectedEncoder<D, true>(d, layout_to, options));
+  if (!even) return f(CorrectedEncoder<D, false>(d, layout_to, options));
+  // With no mantissa bit the parity of the float32 addition is not the parity of the code.
+  if (layout_to.mantissa_bits == 0) return f(ShiftEncoder<D, false>(d, layout_to, options));
+  if (ClampsMagnitude(layout_to, options)) {
+    return f(NearestEvenEncoder<D, true>(d, layout_to, options));
+  }
+  f(NearestEvenEncoder<D, false>(d, layout_to, options));
+}
+
 template <class D, class F>
 HWY_INLINE void WithEncoder(D d, DType to, const EncodeOptions& options, const F& f) {
   const Layout layout_to = layout(to);
@@ -446,239 +609,19 @@ HWY_INLINE void WithEncoder(D d, DType to, const EncodeOptions& options, const F
     if (stochastic) return f(ScaleEncoder<D, true>(d, options));
     return f(ScaleEncoder<D, false>(d, options));
   }
-  if (stochastic) return f(ShiftEncoder<D, true>(d, layout_to, options));
-  // With no mantissa bit the parity of the float32 addition is not the parity of the code.
-  if (!even || layout_to.mantissa_bits == 0) {
-    return f(ShiftEncoder<D, false>(d, layout_to, options));
-  }
-  if (to == DType::kBFloat16) return f(BFloat16Encoder<D>(d, options));
-  if (ClampsMagnitude(layout_to, options)) {
-    return f(NearestEvenEncoder<D, true>(d, layout_to, options));
-  }
-  f(NearestEvenEncoder<D, false>(d, layout_to, options));
+  WithFloatEncoder(d, to, options, f);
 }
 
-// Floating formats. A normal code moved to float32's mantissa and rebiased is the number; a
-// subnormal one is (1 + m) 2^(1-bias) - 2^(1-bias), exact and free of float32 subnormals.
-// Specials are compile-time so that formats without them pay nothing.
-template <class D, Specials kSpecials>
-class FloatDecoder {
- public:
-  using DI = hn::RebindToSigned<D>;
-  using VF = hn::Vec<D>;
-  using VI = hn::Vec<DI>;
-
-  FloatDecoder(D d, const Layout& f)
-      : magnitude_mask_(hn::Set(DI(), static_cast<std::int32_t>(sign_code(f) - 1))),
-        max_(hn::Set(DI(), static_cast<std::int32_t>(max_code(f)))),
-        rebias_(hn::Set(DI(), (127 - f.bias) << 23)),
-        subnormal_(hn::Set(DI(), 1 << f.mantissa_bits)),
-        one_(hn::BitCast(d, hn::Set(DI(), (128 - f.bias) << 23))),
-        mantissa_shift_(23 - f.mantissa_bits),
-        sign_shift_(32 - code_bits(f)) {}
-
-  HWY_INLINE VF Decode(VI code) const {
-    const D d;
-    const DI di;
-    const VI magnitude = hn::And(code, magnitude_mask_);
-    const VI sign = hn::And(hn::ShiftLeftSame(code, sign_shift_),
-                            hn::Set(di, static_cast<std::int32_t>(0x80000000u)));
-    const VI normal = hn::Add(hn::ShiftLeftSame(magnitude, mantissa_shift_), rebias_);
-    const VF shifted = hn::BitCast(d, hn::Add(normal, hn::Set(di, 1 << 23)));
-    const VI subnormal = hn::BitCast(di, hn::Sub(shifted, one_));
-    VI bits = hn::IfThenElse(hn::Lt(magnitude, subnormal_), subnormal, normal);
-    const VI nan = hn::Set(di, 0x7FC00000);
-    if (kSpecials == Specials::kIeee) {
-      bits = hn::IfThenElse(hn::Gt(magnitude, max_), hn::Set(di, 0x7F800000), bits);
-    }
-    bits = hn::Or(bits, sign);
-    if (kSpecials == Specials::kIeee) {
-      const VI infinity = hn::Add(max_, hn::Set(di, 1));
-      bits = hn::IfThenElse(hn::Gt(magnitude, infinity), nan, bits);
-    } else if (kSpecials == Specials::kFn) {
-      bits = hn::IfThenElse(hn::Gt(magnitude, max_), nan, bits);
-    } else if (kSpecials == Specials::kFnuz) {
-      const VI negative_zero = hn::Set(di, static_cast<std::int32_t>(0x80000000u));
-      bits = hn::IfThenElse(hn::Eq(bits, negative_zero), nan, bits);
-    }
-    return hn::BitCast(d, bits);
-  }
-
- private:
-  VI magnitude_mask_, max_, rebias_, subnormal_;
-  VF one_;
-  int mantissa_shift_, sign_shift_;
-};
-
-template <class D>
-class BFloat16Decoder {
- public:
-  using DI = hn::RebindToSigned<D>;
-  explicit BFloat16Decoder(D) {}
-  HWY_INLINE hn::Vec<D> Decode(hn::Vec<DI> code) const {
-    const hn::Vec<D> x = hn::BitCast(D(), hn::ShiftLeft<16>(code));
-    const hn::Vec<DI> nan = hn::Set(DI(), 0x7FC00000);
-    return hn::IfThenElse(hn::IsNaN(x), hn::BitCast(D(), nan), x);
-  }
-};
-
-template <class D>
-class ScaleDecoder {
- public:
-  using DI = hn::RebindToSigned<D>;
-  explicit ScaleDecoder(D) {}
-  HWY_INLINE hn::Vec<D> Decode(hn::Vec<DI> code) const {
-    const DI di;
-    const hn::Vec<DI> byte = hn::And(code, hn::Set(di, 0xFF));
-    hn::Vec<DI> bits = hn::ShiftLeft<23>(byte);
-    bits = hn::IfThenElse(hn::Eq(byte, hn::Zero(di)), hn::Set(di, 0x00400000), bits);
-    bits = hn::IfThenElse(hn::Eq(byte, hn::Set(di, 0xFF)), hn::Set(di, 0x7FC00000), bits);
-    return hn::BitCast(D(), bits);
-  }
-};
-
-template <class D>
-class IntegerDecoder {
- public:
-  using DI = hn::RebindToSigned<D>;
-  IntegerDecoder(D, const Layout& f) : shift_(32 - code_bits(f)) {}
-  HWY_INLINE hn::Vec<D> Decode(hn::Vec<DI> code) const {
-    return hn::ConvertTo(D(), hn::ShiftRightSame(hn::ShiftLeftSame(code, shift_), shift_));
-  }
-
- private:
-  int shift_;
-};
-
-template <class D, class F>
-HWY_INLINE void WithDecoder(D d, DType from, const F& f) {
-  const Layout layout_from = layout(from);
-  if (from == DType::kBFloat16) return f(BFloat16Decoder<D>(d));
-  switch (layout_from.specials) {
-    case Specials::kIeee:
-      return f(FloatDecoder<D, Specials::kIeee>(d, layout_from));
-    case Specials::kFn:
-      return f(FloatDecoder<D, Specials::kFn>(d, layout_from));
-    case Specials::kFnuz:
-      return f(FloatDecoder<D, Specials::kFnuz>(d, layout_from));
-    case Specials::kFiniteOnly:
-      return f(FloatDecoder<D, Specials::kFiniteOnly>(d, layout_from));
-    case Specials::kE8m0:
-      return f(ScaleDecoder<D>(d));
-    case Specials::kInteger:
-      return f(IntegerDecoder<D>(d, layout_from));
-  }
+// Four vectors to bytes with any encoder that uses no random words.
+template <class E, class V>
+HWY_INLINE auto EncodeBytes(const E& encoder, V v0, V v1, V v2, V v3) {
+  const hn::DFromV<V> d;
+  return PackBytes(d, encoder.Encode(v0), encoder.Encode(v1), encoder.Encode(v2),
+                   encoder.Encode(v3));
 }
-
-// A source of numbers: float32, or patterns of bfloat16 or float16.
-template <DType kFrom, class D>
-HWY_INLINE hn::Vec<D> LoadFloat(D d, const void* HWY_RESTRICT p) {
-  const hn::RebindToSigned<D> di;
-  if constexpr (kFrom == DType::kFloat32) {
-    return hn::LoadU(d, static_cast<const float*>(p));
-  } else {
-    const hn::Rebind<std::uint16_t, D> d16;
-    const auto code = hn::PromoteTo(di, hn::LoadU(d16, static_cast<const std::uint16_t*>(p)));
-    if constexpr (kFrom == DType::kBFloat16) {
-      return hn::BitCast(d, hn::ShiftLeft<16>(code));
-    } else {
-      const auto magnitude = hn::And(code, hn::Set(di, 0x7FFF));
-      const auto sign = hn::ShiftLeft<16>(hn::Xor(code, magnitude));
-      const auto normal = hn::Add(hn::ShiftLeft<13>(magnitude), hn::Set(di, 112 << 23));
-      const auto shifted = hn::BitCast(d, hn::Add(normal, hn::Set(di, 1 << 23)));
-      const auto subnormal = hn::BitCast(di, hn::Sub(shifted, hn::Set(d, 0x1p-14f)));
-      const auto special = hn::Or(normal, hn::Set(di, 0x7F800000));
-      auto bits = hn::IfThenElse(hn::Lt(magnitude, hn::Set(di, 0x400)), subnormal, normal);
-      bits = hn::IfThenElse(hn::Gt(magnitude, hn::Set(di, 0x7BFF)), special, bits);
-      return hn::BitCast(d, hn::Or(bits, sign));
-    }
-  }
-}
-
-template <class D>
-HWY_INLINE hn::Vec<hn::RebindToSigned<D>> LoadCodes(D, const std::uint8_t* HWY_RESTRICT p) {
-  return hn::PromoteTo(hn::RebindToSigned<D>(), hn::LoadU(hn::Rebind<std::uint8_t, D>(), p));
-}
-
-// Bytes of the int32 lanes side by side, then a 4 x Lanes transposition: inside each 128-bit
-// block by bytes, across blocks by 32-bit lanes.
-template <class D, class VI = hn::Vec<hn::RebindToSigned<D>>>
-HWY_INLINE hn::Vec<hn::Repartition<std::uint8_t, D>> PackBytes(D, VI c0, VI c1, VI c2, VI c3) {
-  const hn::RebindToSigned<D> di;
-  const hn::Repartition<std::uint8_t, D> d8;
-  const VI byte = hn::Set(di, 0xFF);
-  const VI low = hn::Or(hn::And(c0, byte), hn::ShiftLeft<8>(hn::And(c1, byte)));
-  const VI high = hn::Or(hn::ShiftLeft<16>(hn::And(c2, byte)), hn::ShiftLeft<24>(c3));
-  alignas(16) static constexpr std::uint8_t kInBlock[16] = {0, 4, 8,  12, 1, 5, 9,  13,
-                                                            2, 6, 10, 14, 3, 7, 11, 15};
-  const auto blocks =
-      hn::TableLookupBytes(hn::BitCast(d8, hn::Or(low, high)), hn::LoadDup128(d8, kInBlock));
-  constexpr std::size_t kBlocks = hn::MaxLanes(di) / 4;
-  if constexpr (kBlocks <= 1) {
-    return blocks;
-  } else {
-    alignas(64) static constexpr std::int32_t kAcross[2][16] = {
-        {0, 4, 1, 5, 2, 6, 3, 7}, {0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15}};
-    const auto indices = hn::SetTableIndices(di, kAcross[kBlocks == 2 ? 0 : 1]);
-    return hn::BitCast(d8, hn::TableLookupLanes(hn::BitCast(di, blocks), indices));
-  }
-}
-
-// Philox blocks, one a lane. Source and counter layout: sylvester/core/philox.h.
-template <class DU, class VU = hn::Vec<DU>>
-HWY_INLINE void Philox(DU du, const RandomStream& stream, std::uint64_t block, VU (&words)[4]) {
-  const hn::RepartitionToWide<DU> dw;
-  // The low counter word does not wrap inside a vector: callers see to it.
-  words[0] = hn::Iota(du, 0);
-  words[0] = hn::Add(words[0], hn::Set(du, static_cast<std::uint32_t>(block)));
-  words[1] = hn::Set(du, static_cast<std::uint32_t>(block >> 32));
-  words[2] = hn::Set(du, stream.step);
-  words[3] = hn::Set(du, stream.tensor);
-  const VU m0 = hn::Set(du, 0xD2511F53u), m1 = hn::Set(du, 0xCD9E8D57u);
-  std::uint32_t k0 = static_cast<std::uint32_t>(stream.seed);
-  std::uint32_t k1 = static_cast<std::uint32_t>(stream.seed >> 32);
-  const auto multiply = [&](VU a, VU m, VU& high, VU& low) HWY_ATTR {
-    const auto even = hn::MulEven(a, m);
-    const auto odd = hn::MulEven(hn::BitCast(du, hn::ShiftRight<32>(hn::BitCast(dw, a))), m);
-    high = hn::OddEven(hn::BitCast(du, odd), hn::BitCast(du, hn::ShiftRight<32>(even)));
-    low = hn::OddEven(hn::BitCast(du, hn::ShiftLeft<32>(odd)), hn::BitCast(du, even));
-  };
-  for (int round = 0; round < 10; ++round) {
-    VU high0, low0, high1, low1;
-    multiply(words[0], m0, high0, low0);
-    multiply(words[2], m1, high1, low1);
-    words[0] = hn::Xor(hn::Xor(high1, words[1]), hn::Set(du, k0));
-    words[1] = low1;
-    words[2] = hn::Xor(hn::Xor(high0, words[3]), hn::Set(du, k1));
-    words[3] = low0;
-    k0 += 0x9E3779B9u;
-    k1 += 0xBB67AE85u;
-  }
-}
-
-inline void RandomWords(const RandomStream& stream, std::uint64_t first, std::int64_t n,
-                        std::uint32_t* HWY_RESTRICT out) {
-  const hn::ScalableTag<std::uint32_t> du;
-  const std::int64_t step = 4 * static_cast<std::int64_t>(hn::Lanes(du));
-  std::int64_t i = 0;
-  for (; i < n && (first + static_cast<std::uint64_t>(i)) % 4 != 0; ++i) {
-    out[i] = random_word(stream, first + static_cast<std::uint64_t>(i));
-  }
-  while (i + step <= n) {
-    const std::uint64_t block = (first + static_cast<std::uint64_t>(i)) / 4;
-    const std::uint64_t lanes = static_cast<std::uint64_t>(step) / 4;
-    if ((block & 0xFFFFFFFFu) + lanes > 0x100000000u) {  // the low counter word wraps here
-      for (std::int64_t k = 0; k < step; ++k, ++i) {
-        out[i] = random_word(stream, first + static_cast<std::uint64_t>(i));
-      }
-      continue;
-    }
-    hn::Vec<decltype(du)> words[4];
-    Philox(du, stream, block, words);
-    hn::StoreInterleaved4(words[0], words[1], words[2], words[3], du, out + i);
-    i += step;
-  }
-  for (; i < n; ++i) out[i] = random_word(stream, first + static_cast<std::uint64_t>(i));
+template <class D, bool kClamp, class V>
+HWY_INLINE auto EncodeBytes(const NearestEvenEncoder<D, kClamp>& encoder, V v0, V v1, V v2, V v3) {
+  return encoder.EncodeBytes(v0, v1, v2, v3);
 }
 
 #endif  // HWY_TARGET != HWY_SCALAR

@@ -31,9 +31,10 @@ constexpr std::int64_t kChunk = 1024;
 
 inline std::int64_t lanes() { return static_cast<std::int64_t>(hn::Lanes(D())); }
 
-template <class T, class DV, class V>
-HWY_INLINE void store(V v, DV dv, T* HWY_RESTRICT p, bool stream_out) {
-  if (stream_out) {
+// kStream: past the caches; p is aligned to the vector then.
+template <bool kStream, class T, class DV, class V>
+HWY_INLINE void store(V v, DV dv, T* HWY_RESTRICT p) {
+  if constexpr (kStream) {
     hn::Stream(v, dv, p);
   } else {
     hn::StoreU(v, dv, p);
@@ -56,16 +57,29 @@ HWY_INLINE hn::Vec<hn::Repartition<std::uint8_t, D>> encode_step(
   const D d;
   const DU du;
   const std::int64_t N = lanes();
-  VI c[4];
-  for (int k = 0; k < 4; ++k) {
-    const auto v = hn::LoadU(d, x + k * N);
-    if constexpr (E::kUsesRandom) {
-      c[k] = encoder.Encode(v, hn::LoadU(du, random + k * N));
-    } else {
-      c[k] = encoder.Encode(v);
+  if constexpr (E::kUsesRandom) {
+    VI c[4];
+    for (int k = 0; k < 4; ++k) {
+      c[k] = encoder.Encode(hn::LoadU(d, x + k * N), hn::LoadU(du, random + k * N));
     }
+    return PackBytes(d, c[0], c[1], c[2], c[3]);
+  } else {
+    return EncodeBytes(encoder, hn::LoadU(d, x), hn::LoadU(d, x + N), hn::LoadU(d, x + 2 * N),
+                       hn::LoadU(d, x + 3 * N));
   }
-  return PackBytes(d, c[0], c[1], c[2], c[3]);
+}
+
+// The encoder is copied: the compiler may then keep its constants in registers, which stores of
+// bytes through `codes` would forbid for an object seen by others.
+template <bool kStream, class E>
+void encode_steps(const E& shared, const float* HWY_RESTRICT x, std::uint8_t* HWY_RESTRICT codes,
+                  std::int64_t n, const std::uint32_t* HWY_RESTRICT random) {
+  const E encoder = shared;
+  const hn::Repartition<std::uint8_t, D> d8;
+  const std::int64_t step = 4 * lanes();
+  for (std::int64_t k = 0; k < n; k += step) {
+    store<kStream>(encode_step(encoder, x + k, random + (E::kUsesRandom ? k : 0)), d8, codes + k);
+  }
 }
 
 template <class E>
@@ -74,29 +88,30 @@ void encode_loop(const E& encoder, const float* HWY_RESTRICT x, std::uint8_t* HW
   const hn::Repartition<std::uint8_t, D> d8;
   const std::int64_t step = 4 * lanes();
   alignas(64) std::uint32_t random[E::kUsesRandom ? kChunk : 1];
-  const auto some = [&](std::int64_t i, std::int64_t count) HWY_ATTR {  // count < step
-    alignas(64) float x_tail[HWY_MAX_BYTES] = {};
-    alignas(64) std::uint8_t code_tail[HWY_MAX_BYTES];
-    std::memcpy(x_tail, x + i, static_cast<std::size_t>(count) * sizeof(float));
+  const auto draw = [&](std::int64_t i, std::int64_t count) HWY_ATTR {
     if constexpr (E::kUsesRandom) {
       RandomWords(options.stream, options.first_element + static_cast<std::uint64_t>(i), count,
                   random);
     }
+  };
+  const auto some = [&](std::int64_t i, std::int64_t count) HWY_ATTR {  // count < step
+    alignas(64) float x_tail[HWY_MAX_BYTES] = {};
+    alignas(64) std::uint8_t code_tail[HWY_MAX_BYTES];
+    std::memcpy(x_tail, x + i, static_cast<std::size_t>(count) * sizeof(float));
+    draw(i, count);
     hn::StoreU(encode_step(encoder, x_tail, random), d8, code_tail);
     std::memcpy(codes + i, code_tail, static_cast<std::size_t>(count));
   };
   std::int64_t i = head(codes, step, n, stream_out);
   if (i > 0) some(0, i);
   while (i + step <= n) {
-    const std::int64_t chunk =
-        E::kUsesRandom ? (std::min(n - i, kChunk) / step) * step : (n - i) / step * step;
-    if constexpr (E::kUsesRandom) {
-      RandomWords(options.stream, options.first_element + static_cast<std::uint64_t>(i), chunk,
-                  random);
-    }
-    for (std::int64_t k = 0; k < chunk; k += step) {
-      store(encode_step(encoder, x + i + k, random + (E::kUsesRandom ? k : 0)), d8, codes + i + k,
-            stream_out);
+    const std::int64_t most = E::kUsesRandom ? kChunk : n;
+    const std::int64_t chunk = std::min(n - i, most) / step * step;
+    draw(i, chunk);
+    if (stream_out) {
+      encode_steps<true>(encoder, x + i, codes + i, chunk, random);
+    } else {
+      encode_steps<false>(encoder, x + i, codes + i, chunk, random);
     }
     i += chunk;
   }
@@ -136,96 +151,125 @@ void encode_narrow_loop(const E& encoder, const EncodeJob& job) {
   }
 }
 
-template <class E>
-void encode16_loop(const E& encoder, const float* HWY_RESTRICT x, std::uint16_t* HWY_RESTRICT codes,
-                   std::int64_t n, const EncodeOptions& options) {
+template <bool kStream, class E>
+void encode16_steps(const E& shared, const float* HWY_RESTRICT x, std::uint16_t* HWY_RESTRICT codes,
+                    std::int64_t n, const std::uint32_t* HWY_RESTRICT random) {
+  const E encoder = shared;
   const D d;
   const DU du;
   const hn::Rebind<std::uint16_t, D> d16;
   const std::int64_t N = lanes();
-  alignas(64) std::uint32_t random[kChunk];
-  alignas(64) float x_tail[HWY_MAX_BYTES / 4];
-  alignas(64) std::uint16_t code_tail[HWY_MAX_BYTES / 4];
-  for (std::int64_t i = 0; i < n; i += kChunk) {
-    const std::int64_t chunk = std::min(n - i, kChunk);
+  for (std::int64_t k = 0; k < n; k += N) {
+    const auto words = E::kUsesRandom ? hn::LoadU(du, random + k) : hn::Zero(du);
+    store<kStream>(hn::DemoteTo(d16, encoder.Encode(hn::LoadU(d, x + k), words)), d16, codes + k);
+  }
+}
+
+template <class E>
+void encode16_loop(const E& encoder, const float* HWY_RESTRICT x, std::uint16_t* HWY_RESTRICT codes,
+                   std::int64_t n, const EncodeOptions& options, bool stream_out) {
+  const std::int64_t N = lanes();
+  alignas(64) std::uint32_t random[E::kUsesRandom ? kChunk : 1];
+  const auto draw = [&](std::int64_t i, std::int64_t count) HWY_ATTR {
     if constexpr (E::kUsesRandom) {
-      RandomWords(options.stream, options.first_element + static_cast<std::uint64_t>(i), chunk,
+      RandomWords(options.stream, options.first_element + static_cast<std::uint64_t>(i), count,
                   random);
     }
-    for (std::int64_t k = 0; k < chunk; k += N) {
-      const bool tail = k + N > chunk;
-      const float* from = x + i + k;
-      if (tail) {
-        std::memset(x_tail, 0, sizeof(x_tail));
-        std::memcpy(x_tail, from, static_cast<std::size_t>(chunk - k) * sizeof(float));
-        from = x_tail;
-      }
-      const auto c = encoder.Encode(hn::LoadU(d, from),
-                                    E::kUsesRandom ? hn::LoadU(du, random + k) : hn::Zero(du));
-      const auto packed = hn::DemoteTo(d16, c);
-      if (tail) {
-        hn::StoreU(packed, d16, code_tail);
-        std::memcpy(codes + i + k, code_tail,
-                    static_cast<std::size_t>(chunk - k) * sizeof(std::uint16_t));
-      } else {
-        hn::StoreU(packed, d16, codes + i + k);
-      }
+  };
+  const auto some = [&](std::int64_t i, std::int64_t count) HWY_ATTR {  // count < Lanes
+    alignas(64) float x_tail[HWY_MAX_BYTES / 4] = {};
+    alignas(64) std::uint16_t code_tail[HWY_MAX_BYTES / 4];
+    std::memcpy(x_tail, x + i, static_cast<std::size_t>(count) * sizeof(float));
+    draw(i, count);
+    encode16_steps<false>(encoder, x_tail, code_tail, N, random);
+    std::memcpy(codes + i, code_tail, static_cast<std::size_t>(count) * sizeof(std::uint16_t));
+  };
+  std::int64_t i = head(codes, 2 * N, n, stream_out);
+  if (i > 0) some(0, i);
+  while (i + N <= n) {
+    const std::int64_t most = E::kUsesRandom ? kChunk : n;
+    const std::int64_t chunk = std::min(n - i, most) / N * N;
+    draw(i, chunk);
+    if (stream_out) {
+      encode16_steps<true>(encoder, x + i, codes + i, chunk, random);
+    } else {
+      encode16_steps<false>(encoder, x + i, codes + i, chunk, random);
     }
+    i += chunk;
   }
+  if (i < n) some(i, n - i);
 }
 
 void encode_all(const EncodeJob& job) {
   const auto* x = static_cast<const float*>(job.x);
-  WithEncoder(D(), job.to, job.options, [&](const auto& encoder) HWY_ATTR {
-    if (job.to == DType::kBFloat16 || job.to == DType::kFloat16) {
-      if (job.from != DType::kFloat32) return encode_scalar(job);
-      encode16_loop(encoder, x, static_cast<std::uint16_t*>(job.codes), job.n, job.options);
-      return;
-    }
-    if (job.from != DType::kFloat32) return encode_narrow_loop(encoder, job);
-    encode_loop(encoder, x, static_cast<std::uint8_t*>(job.codes), job.n, job.options,
-                job.stream_out);
-    if (job.stream_out) hwy::FlushStream();
-  });
+  if (job.to == DType::kBFloat16 || job.to == DType::kFloat16) {
+    if (job.from != DType::kFloat32) return encode_scalar(job);
+    WithFloatEncoder(D(), job.to, job.options, [&](const auto& encoder) HWY_ATTR {
+      encode16_loop(encoder, x, static_cast<std::uint16_t*>(job.codes), job.n, job.options,
+                    job.stream_out);
+    });
+  } else {
+    WithEncoder(D(), job.to, job.options, [&](const auto& encoder) HWY_ATTR {
+      if (job.from != DType::kFloat32) return encode_narrow_loop(encoder, job);
+      encode_loop(encoder, x, static_cast<std::uint8_t*>(job.codes), job.n, job.options,
+                  job.stream_out);
+    });
+  }
+  if (job.stream_out) hwy::FlushStream();
 }
 
-// Decodes 4 vectors at a time; Code is uint8_t or uint16_t.
-template <class Code, class Decoder>
-void decode_loop(const Decoder& decoder, const Code* HWY_RESTRICT codes, float* HWY_RESTRICT x,
-                 std::int64_t n, bool stream_out) {
+// 4 vectors at a time; Code is uint8_t or uint16_t.
+template <bool kStream, class Code, class Decoder>
+std::int64_t decode_steps(const Decoder& shared, const Code* HWY_RESTRICT codes,
+                          float* HWY_RESTRICT x, std::int64_t i, std::int64_t n) {
+  const Decoder decoder = shared;
   const D d;
   const DI di;
   const hn::Rebind<Code, D> dc;
   const std::int64_t N = lanes();
-  const auto some = [&](std::int64_t i, std::int64_t count) HWY_ATTR {  // count < Lanes
+  for (; i + 4 * N <= n; i += 4 * N) {
+    for (int k = 0; k < 4; ++k) {
+      const VI code = hn::PromoteTo(di, hn::LoadU(dc, codes + i + k * N));
+      store<kStream>(decoder.Decode(code), d, x + i + k * N);
+    }
+  }
+  return i;
+}
+
+template <class Code, class Decoder>
+void decode_loop(const Decoder& decoder, const DecodeJob& job) {
+  const D d;
+  const DI di;
+  const hn::Rebind<Code, D> dc;
+  const std::int64_t N = lanes();
+  const auto* HWY_RESTRICT codes = static_cast<const Code*>(job.codes);
+  float* HWY_RESTRICT x = job.x;
+  const auto some = [&](std::int64_t i, std::int64_t count) HWY_ATTR {  // count <= Lanes
     alignas(64) Code code_tail[HWY_MAX_BYTES / 4] = {};
     alignas(64) float x_tail[HWY_MAX_BYTES / 4];
     std::memcpy(code_tail, codes + i, static_cast<std::size_t>(count) * sizeof(Code));
     hn::Store(decoder.Decode(hn::PromoteTo(di, hn::LoadU(dc, code_tail))), d, x_tail);
     std::memcpy(x + i, x_tail, static_cast<std::size_t>(count) * sizeof(float));
   };
-  std::int64_t i = head(x, 4 * N, n, stream_out);
+  std::int64_t i = head(x, 4 * N, job.n, job.stream_out);
   if (i > 0) some(0, i);
-  for (; i + 4 * N <= n; i += 4 * N) {
-    for (int k = 0; k < 4; ++k) {
-      const VI code = hn::PromoteTo(di, hn::LoadU(dc, codes + i + k * N));
-      store(decoder.Decode(code), d, x + i + k * N, stream_out);
-    }
-  }
-  for (; i < n; i += N) some(i, std::min(N, n - i));
-  if (stream_out) hwy::FlushStream();
+  i = job.stream_out ? decode_steps<true>(decoder, codes, x, i, job.n)
+                     : decode_steps<false>(decoder, codes, x, i, job.n);
+  for (; i < job.n; i += N) some(i, std::min(N, job.n - i));
+  if (job.stream_out) hwy::FlushStream();
 }
 
 void decode_all(const DecodeJob& job) {
-  WithDecoder(D(), job.from, [&](const auto& decoder) HWY_ATTR {
-    if (job.from == DType::kBFloat16 || job.from == DType::kFloat16) {
-      const auto* codes = static_cast<const std::uint16_t*>(job.codes);
-      decode_loop(decoder, codes, job.x, job.n, job.stream_out);
-    } else {
-      const auto* codes = static_cast<const std::uint8_t*>(job.codes);
-      decode_loop(decoder, codes, job.x, job.n, job.stream_out);
-    }
-  });
+  const D d;
+  if (job.from == DType::kBFloat16) {
+    return decode_loop<std::uint16_t>(BFloat16Decoder<D>(d), job);
+  }
+  if (job.from == DType::kFloat16) {
+    const FloatDecoder<D, Specials::kIeee> decoder(d, layout(DType::kFloat16));
+    return decode_loop<std::uint16_t>(decoder, job);
+  }
+  WithDecoder(d, job.from,
+              [&](const auto& decoder) HWY_ATTR { decode_loop<std::uint8_t>(decoder, job); });
 }
 
 void round_bfloat16_all(const float* x, float* out, std::int64_t n) {
