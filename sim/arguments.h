@@ -1,0 +1,67 @@
+// The command line of one command: options from an OptionTable, positionals, and the options that
+// every command has (--config, --set, --json, --quiet, --verbose, --dry-run, --help).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "sylvester/train/option_table.h"
+
+namespace sylvester::sim {
+
+struct Positional {
+  std::string name;
+  std::string help;
+  std::string* field = nullptr;
+  bool required = true;
+};
+
+class Arguments {
+ public:
+  Arguments(std::string command, std::string summary);
+  ~Arguments();
+
+  OptionTable options;  // the command's own
+  bool json = false;
+  bool quiet = false;
+  bool verbose = false;
+  bool dry_run = false;
+
+  void positional(std::string name, std::string help, std::string& field, bool required = true);
+
+  // '_' equals '-' in option names. Order of precedence: command line, --set, --config, default.
+  // Returns false when help was asked for and printed. Errors: ValueError (one line).
+  bool parse(std::span<const std::string> arguments);
+
+ private:
+  std::vector<std::string> normalised(std::span<const std::string> arguments) const;
+  void apply_origins();
+  const OptionEntry* find(const std::string& name) const;
+
+  std::string command_;
+  std::string summary_;
+  std::vector<Positional> positionals_;
+  std::string config_;
+  OptionTable meta_;
+};
+
+// Options that most commands beside train share.
+struct CommonOptions {
+  std::string out;
+  bool force = false;
+  std::uint64_t seed = 42;
+  std::int64_t threads = 0;
+  std::string target = "auto";
+  std::string backend = "cpu";
+};
+void add_compute_options(OptionTable& table,
+                         CommonOptions& common);                  // seed, threads, target, backend
+void add_out_options(OptionTable& table, CommonOptions& common);  // out, force
+// Sets threads and target. UnsupportedError for a backend this build lacks.
+void apply(const CommonOptions& common);
+
+}  // namespace sylvester::sim
