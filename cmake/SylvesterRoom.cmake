@@ -61,7 +61,9 @@ function(sylvester_test name room)
   if(NOT TEST_TIMEOUT)
     set(TEST_TIMEOUT 300)
   endif()
-  set_tests_properties(${name} PROPERTIES LABELS ${room} TIMEOUT ${TEST_TIMEOUT})
+  # OpenMP threads that spin while they wait would slow every other test down.
+  set_tests_properties(${name} PROPERTIES LABELS ${room} TIMEOUT ${TEST_TIMEOUT}
+                                          ENVIRONMENT "OMP_WAIT_POLICY=passive")
 endfunction()
 
 # sylvester_benchmark(NAME ROOM SOURCES...)

@@ -5,6 +5,12 @@ Every function takes NumPy arrays, torch tensors or ml_dtypes arrays and returns
 GIL is released while the native code runs.
 """
 
+import os as _os
+
+# OpenMP reads this when it is loaded: threads that spin while they wait slow everything down on a
+# machine with other work.
+_os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
 from ._core import FormatError, available_targets, current_target, num_threads
 from ._core import set_num_threads, set_target
 from .models import LinearContext, Model, halo_linear, load_model
