@@ -2,7 +2,9 @@
 // scalar body here is the definition; vectors of columns (fused_panel.h) do the work where they
 // can.
 #include <algorithm>
+#include <array>
 #include <bit>
+#include <cmath>
 #include <string>
 
 #include "gemm/fused_panel.h"
@@ -158,26 +160,68 @@ Element element(float x, const CoreFormat& f, int scale) {
   return {x * half * rest, short_exponent};
 }
 
-// One row, element k to values[k * stride_v] and exponents[exponent_at(k)].
-template <class Store>
-void element_row(const Job& job, const OperandView& x, std::int64_t row, float* scratch,
-                 Store&& store) {
+using ElementTable = std::array<Element, 256>;
+
+ElementTable element_table(const OperandView& x) {
   const CoreFormat f = core_format(x.format);
-  const std::uint32_t mask = x.format == DType::kFloat32 ? 0xFFFFE000u : 0xFFFFFFFFu;  // tf32
-  decode_rows(x, row, 1, scratch);
-  const bool plain = job.row.interleave == 0 && job.row.scales == ScaleInput::kNone;
-  for (std::int64_t k = 0; k < job.plan.padded; ++k) {
-    const std::int64_t from = plain ? k : source_k(job, k);
-    if (from >= x.K) {
-      store(k, Element{0.0f, kZeroExponent});
-      continue;
-    }
-    const int scale = plain ? 0 : scale_exponent(job, x, row, from);
-    const auto cut = std::bit_cast<float>(std::bit_cast<std::uint32_t>(scratch[from]) & mask);
-    const bool nan = scratch[from] != scratch[from];  // the cut may have left an Inf
-    store(k, nan ? Element{0.0f, kSpecialExponent} : element(cut, f, scale));
-  }
+  const ValueTable& values = value_table(x.format, false);
+  ElementTable table{};
+  for (std::size_t i = 0; i < table.size(); ++i) table[i] = element(values[i], f, 0);
+  return table;
 }
+
+// The rows of one operand in the order the instruction takes them, zeros up to plan.padded.
+class ElementRows {
+ public:
+  ElementRows(const Job& job, const OperandView& x)
+      : job_(job),
+        x_(x),
+        f_(core_format(x.format)),
+        plain_(job.row.interleave == 0 && job.row.scales == ScaleInput::kNone) {
+    if (x.codes != nullptr) table_ = element_table(x);
+  }
+
+  void read(std::int64_t row, float* scratch, float* values, std::int16_t* exponents) const {
+    const auto store = [&](std::int64_t k, Element e) {
+      values[k] = e.value;
+      exponents[k] = e.exponent;
+    };
+    for (std::int64_t k = x_.K; k < job_.plan.padded; ++k) store(k, {0.0f, kZeroExponent});
+    if (x_.codes != nullptr && job_.row.scales == ScaleInput::kNone) {
+      const std::uint8_t* codes = x_.codes + row * x_.row_stride;
+      if (plain_) {
+        for (std::int64_t k = 0; k < x_.K; ++k) store(k, table_[codes[k * x_.k_stride]]);
+        return;
+      }
+      for (std::int64_t k = 0; k < job_.plan.padded; ++k) {
+        const std::int64_t from = source_k(job_, k);
+        store(k, from < x_.K ? table_[codes[from * x_.k_stride]] : Element{0.0f, kZeroExponent});
+      }
+      return;
+    }
+    decode_rows(x_, row, 1, scratch);
+    // tf32 ignores the low 13 bits; a NaN that would lose all its bits stays one.
+    const std::uint32_t mask = x_.format == DType::kFloat32 ? 0xFFFFE000u : 0xFFFFFFFFu;
+    for (std::int64_t k = 0; k < job_.plan.padded; ++k) {
+      const std::int64_t from = plain_ ? k : source_k(job_, k);
+      if (from >= x_.K) {
+        store(k, {0.0f, kZeroExponent});
+        continue;
+      }
+      const float x = scratch[from];
+      const auto cut = std::bit_cast<float>(std::bit_cast<std::uint32_t>(x) & mask);
+      const int scale = plain_ ? 0 : scale_exponent(job_, x_, row, from);
+      store(k, x != x ? Element{0.0f, kSpecialExponent} : element(cut, f_, scale));
+    }
+  }
+
+ private:
+  const Job& job_;
+  const OperandView& x_;
+  CoreFormat f_;
+  bool plain_;
+  ElementTable table_{};
+};
 
 class VectorProduct {
  public:
@@ -189,43 +233,56 @@ class VectorProduct {
     pack_b();
     constexpr std::int64_t kBlock = 32;  // rows of one task
     const std::int64_t row_blocks = (job_.A.rows + kBlock - 1) / kBlock;
-    parallel_blocks(row_blocks * panels_, 1, [&](std::int64_t, std::int64_t t, std::int64_t) {
-      const std::int64_t m0 = t % row_blocks * kBlock;
-      window(m0, std::min(kBlock, job_.A.rows - m0), t / row_blocks);
-    });
+    const std::int64_t tasks = row_blocks * panels_;
+    const double work = static_cast<double>(job_.A.rows) * job_.B.rows * K_;
+    parallel_blocks(tasks, work < 1 << 15 ? tasks : 1,
+                    [&](std::int64_t, std::int64_t t, std::int64_t end) {
+                      for (; t < end; ++t) {
+                        const std::int64_t m0 = t % row_blocks * kBlock;
+                        window(m0, std::min(kBlock, job_.A.rows - m0), t / row_blocks);
+                      }
+                    });
   }
 
  private:
   void pack_a() {
     a_.resize(job_.A.rows * K_);
     a_exponents_.resize(job_.A.rows * K_);
-    parallel_for(job_.A.rows, 16, [&](std::int64_t begin, std::int64_t end) {
+    const ElementRows rows(job_, job_.A);
+    parallel_for(job_.A.rows, 32, [&](std::int64_t begin, std::int64_t end) {
       Buffer<float> scratch(K_);
       for (std::int64_t m = begin; m < end; ++m) {
-        element_row(job_, job_.A, m, scratch.data(), [&](std::int64_t k, Element e) {
-          a_[m * K_ + k] = e.value;
-          a_exponents_[m * K_ + k] = e.exponent;
-        });
+        rows.read(m, scratch.data(), a_.data() + m * K_, a_exponents_.data() + m * K_);
       }
     });
   }
   void pack_b() {
     b_.resize(panels_ * width_ * K_);
     b_exponents_.resize(panels_ * width_ * K_);
-    parallel_for(panels_, 1, [&](std::int64_t begin, std::int64_t end) {
-      Buffer<float> scratch(K_);
+    const ElementRows rows(job_, job_.B);
+    parallel_for(panels_, 4, [&](std::int64_t begin, std::int64_t end) {
+      Buffer<float> scratch(K_), values(width_ * K_);
+      Buffer<std::int16_t> exponents(width_ * K_);
       for (std::int64_t p = begin; p < end; ++p) {
-        float* values = b_.data() + p * width_ * K_;
-        std::int16_t* exponents = b_exponents_.data() + p * width_ * K_;
         for (std::int64_t j = 0; j < width_; ++j) {
           const std::int64_t n = std::min(p * width_ + j, job_.B.rows - 1);  // repeats the last
-          element_row(job_, job_.B, n, scratch.data(), [&](std::int64_t k, Element e) {
-            values[k * width_ + j] = e.value;
-            exponents[(k / 2 * width_ + j) * 2 + k % 2] = e.exponent;
-          });
+          rows.read(n, scratch.data(), values.data() + j * K_, exponents.data() + j * K_);
         }
+        interleave(values.data(), exponents.data(), b_.data() + p * width_ * K_,
+                   b_exponents_.data() + p * width_ * K_);
       }
     });
+  }
+  void interleave(const float* values, const std::int16_t* exponents, float* out,
+                  std::int16_t* out_exponents) const {
+    for (std::int64_t k = 0; k < K_; k += 2) {
+      for (std::int64_t j = 0; j < width_; ++j) {
+        out[k * width_ + j] = values[j * K_ + k];
+        out[(k + 1) * width_ + j] = values[j * K_ + k + 1];
+        out_exponents[k * width_ + 2 * j] = exponents[j * K_ + k];
+        out_exponents[k * width_ + 2 * j + 1] = exponents[j * K_ + k + 1];
+      }
+    }
   }
 
   // Rows [m0, m0 + rows) of one panel. K goes in stretches whose part of B stays in the L1 cache,

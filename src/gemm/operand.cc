@@ -1,8 +1,9 @@
 #include "gemm/operand.h"
 
-#include <bit>
+#include <algorithm>
 #include <map>
 #include <mutex>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -114,6 +115,21 @@ void for_each_value(const OperandView& x, std::int64_t first, std::int64_t count
 }  // namespace
 
 void decode_rows(const OperandView& x, std::int64_t first, std::int64_t count, float* out) {
+  if (x.k_stride == 1 && x.scaling.zeros == nullptr && !x.unsigned_codes) {
+    const auto K = static_cast<std::size_t>(x.K);
+    for (std::int64_t r = 0; r < count; ++r) {
+      const std::int64_t at = (first + r) * x.row_stride;
+      const std::span<float> to(out + r * x.K, K);
+      if (x.codes != nullptr) {
+        decode({x.codes + at, K}, x.format, to);
+      } else if (x.codes16 != nullptr) {
+        decode16({x.codes16 + at, K}, x.format, to);
+      } else {
+        std::copy_n(x.values + at, x.K, to.begin());
+      }
+    }
+    return;
+  }
   for_each_value(x, first, count, [&](float v, std::int64_t r, std::int64_t k) {
     out[r * x.K + k] = v - x.zero(first + r, k);
   });
