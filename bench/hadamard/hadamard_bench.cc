@@ -17,6 +17,7 @@
 #include "sylvester/core/parallel.h"
 #include "sylvester/core/target.h"
 #include "sylvester/hadamard/hadamard.h"
+#include "sylvester/hadamard/rotate_quantize.h"
 
 namespace sylvester {
 namespace {
@@ -141,6 +142,30 @@ void RowsBfloat16(benchmark::State& state) {
   state.counters["ns_per_element"] = state.counters["ns_per_element"] / 2;
 }
 
+// The fused pass over the transform alone (in place, the same matrix).
+void RotateQuantize(benchmark::State& state, const char* text, bool transposed) {
+  const std::int64_t n = state.range(0), rows = (std::int64_t{1} << 22) / n;
+  set_num_threads(1);
+  Buffer<float> x(rows * n);
+  fill(x);
+  const MatrixView<float> view(x.data(), rows, n);
+  const QuantSpec spec = parse_quant_spec(text);
+  QuantizedMatrix out;
+  Buffer<std::uint8_t> codes_t;
+  double best = std::numeric_limits<double>::infinity(), transform = best;
+  for (auto _ : state) {
+    const double t = seconds([&] {
+      rotate_quantize(view, {.rows = true, .transposed = transposed}, spec, out, &codes_t);
+    });
+    state.SetIterationTime(t);
+    best = std::min(best, t);
+    transform = std::min(transform, seconds([&] { hadamard_rows(view, view); }));
+  }
+  state.counters["ns_per_element"] = best / static_cast<double>(rows * n) * 1e9;
+  state.counters["transform"] = transform / static_cast<double>(rows * n) * 1e9;
+  state.counters["against_transform"] = best / transform;
+}
+
 #define SYLVESTER_BENCH(f) BENCHMARK(f)->UseManualTime()->Unit(benchmark::kMillisecond)
 SYLVESTER_BENCH(Rows)
     ->ArgNames({"n", "threads"})
@@ -154,6 +179,19 @@ SYLVESTER_BENCH(BaseRows)->ArgName("n")->ArgsProduct({{576, 768, 960, 1536, 2560
                                                        4864, 8960, 11008, 13824, 14336, 17408,
                                                        18944, 25600, 28672}});
 SYLVESTER_BENCH(RowsBfloat16)->ArgName("n")->ArgsProduct({{64, 1024, 4096, 16384}});
+#define SYLVESTER_BENCH_SPEC(name, spec, transposed)        \
+  BENCHMARK_CAPTURE(RotateQuantize, name, spec, transposed) \
+      ->UseManualTime()                                     \
+      ->Unit(benchmark::kMillisecond)                       \
+      ->ArgName("n")                                        \
+      ->Arg(1024)                                           \
+      ->Arg(4096)
+SYLVESTER_BENCH_SPEC(int8, "int8", false);
+SYLVESTER_BENCH_SPEC(int8_row, "int8:row", false);
+SYLVESTER_BENCH_SPEC(int8_transposed, "int8", true);
+SYLVESTER_BENCH_SPEC(fp8, "float8_e4m3fn", false);
+SYLVESTER_BENCH_SPEC(fp8_row, "float8_e4m3fn:row", false);
+SYLVESTER_BENCH_SPEC(mxfp8, "mxfp8_e4m3", false);
 
 }  // namespace
 }  // namespace sylvester

@@ -12,7 +12,7 @@ namespace sylvester {
 namespace {
 
 // Rotated rows that stay in the second-level cache until they are encoded.
-constexpr std::int64_t kStripeBytes = 128 << 10;
+constexpr std::int64_t kStripeBytes = 64 << 10;
 // Rows of one task where codes are transposed: a full cache line of every row of codes_t.
 constexpr std::int64_t kTransposeRows = 64;
 

@@ -164,22 +164,35 @@ void PowerBlocks(const float* x, float* y, std::int64_t blocks, std::int64_t n, 
   }
 }
 
-// One transform of order K 2^m with 2^m at least a vector: segments into the work space, then
-// along K back into y.
+// One transform of order K 2^m with 2^m at least a tile: segments into the work space, then along K
+// back into y. Segments longer than a tile are padded, else the K of them share cache sets.
 void BaseRow(const Axis& axis, const float* x, float* y, float scale, float* work) {
-  const std::int64_t pitch = axis.power + kLanes;  // padded: cache sets
-  for (std::int64_t k = 0; k < axis.base; ++k) {
-    PowerBlocks(x + k * axis.power, work + k * pitch, 1, axis.power, 1.0f);
+  std::int64_t pitch = axis.power;
+  if (axis.power <= kShortPanel) {
+    PowerBlocks(x, work, axis.base, axis.power, 1.0f);
+  } else {
+    pitch += kLanes;
+    for (std::int64_t k = 0; k < axis.base; ++k) {
+      PowerBlocks(x + k * axis.power, work + k * pitch, 1, axis.power, 1.0f);
+    }
   }
   BaseStage(static_cast<const float*>(work), pitch, y, axis.power, axis.power, axis.terms,
             axis.base, &scale, 0);
+}
+
+// n floats, a power of two; no call for sizes known to the compiler.
+HWY_INLINE void CopyPiece(const float* from, float* to, std::int64_t n) {
+  if (n >= kLanes) {
+    for (std::int64_t i = 0; i < n; i += kLanes) Store(Load(from + i), to + i);
+    return;
+  }
+  for (std::int64_t i = 0; i < n; ++i) to[i] = from[i];
 }
 
 // Several transforms with a short 2^m: their columns lie side by side in a panel of `width`.
 void ShortRows(const Axis& axis, const float* x, std::int64_t x_stride, float* y,
                std::int64_t y_stride, std::int64_t rows, float scale, float* work) {
   const std::int64_t power = axis.power, width = kTileCols * kLanes;
-  const auto bytes = static_cast<std::size_t>(power) * sizeof(float);
   float* in = work;
   float* out = in + axis.base * width;
   float* row = out + axis.base * width;
@@ -191,14 +204,19 @@ void ShortRows(const Axis& axis, const float* x, std::int64_t x_stride, float* y
     for (std::int64_t r = 0; r < count; ++r) {
       PowerBlocks(x + (first + r) * x_stride, row, axis.base, power, 1.0f);
       for (std::int64_t k = 0; k < axis.base; ++k) {
-        std::memcpy(in + k * width + r * power, row + k * power, bytes);
+        CopyPiece(row + k * power, in + k * width + r * power, power);
       }
+    }
+    // The stage along K computes long enough to hide the reading of the next rows.
+    for (std::int64_t r = first + count; r < std::min(rows, first + 2 * count); ++r) {
+      const float* next = x + r * x_stride;
+      for (std::int64_t j = 0; j < axis.order; j += kMaxLanes) hwy::Prefetch(next + j);
     }
     BaseStage(static_cast<const float*>(in), width, out, width, width, axis.terms, axis.base,
               &scale, 0);
     for (std::int64_t r = 0; r < count; ++r) {
       for (std::int64_t k = 0; k < axis.base; ++k) {
-        std::memcpy(y + (first + r) * y_stride + k * power, out + k * width + r * power, bytes);
+        CopyPiece(out + k * width + r * power, y + (first + r) * y_stride + k * power, power);
       }
     }
   }
@@ -220,7 +238,7 @@ void PlainRows(const Axis& axis, const float* x, std::int64_t x_stride, float* y
   }
   for (std::int64_t b = 0; b < blocks; ++b) {
     const std::int64_t at = b * axis.order;
-    if (axis.power < kLanes) {
+    if (axis.power < kTileCols * kLanes) {
       ShortRows(axis, x + at, x_stride, y + at, y_stride, rows, scale, work);
       continue;
     }
