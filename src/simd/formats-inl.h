@@ -145,8 +145,9 @@ class AddMagic {
   }
   // (sum - power - magic) + ((power >> shift) - (least << m)), but for the constants.
   HWY_INLINE VI Raw(VF sum, VI power) const {
-    return hn::Add(hn::Sub(hn::BitCast(DI(), sum), power), hn::ShiftRightSame(power, shift_));
+    return hn::Add(hn::Sub(hn::BitCast(DI(), sum), power), Field(power));
   }
+  HWY_INLINE VI Field(VI power) const { return hn::ShiftRightSame(power, shift_); }
 
  private:
   static std::int32_t Clamp(const Layout& f) {
@@ -229,12 +230,14 @@ class NearestEvenEncoder {
   }
 
  private:
+  // Right in the low byte: 2^E has nothing there, so it need not be subtracted from the sum.
   HWY_INLINE VI Plainly(VI bits, VI magnitude) const {
     if (kClamp) magnitude = add_.Clamped(magnitude);
     const VI power = add_.Power(magnitude);
-    const VI raw = add_.Raw(add_.Sum(magnitude, power), power);
+    const VI sum = hn::BitCast(DI(), add_.Sum(magnitude, power));
     const hn::Vec<DU> top = hn::ShiftRightSame(hn::BitCast(DU(), bits), sign_shift_);
-    return hn::Add(raw, hn::And(hn::BitCast(DI(), top), sign_byte_));
+    const VI sign = hn::And(hn::BitCast(DI(), top), sign_byte_);
+    return hn::Add(hn::Add(sum, add_.Field(power)), sign);
   }
   // The largest magnitude that needs neither NaN nor overflow handling, as bits.
   static std::int32_t Plain(const Layout& f) {
