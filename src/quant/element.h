@@ -34,9 +34,10 @@ struct ElementMap {
            codes != CodeRange::kWrap && !bf16_quotient && (integer || to.mantissa_bits > 0) &&
            (integer || options.overflow == Overflow::kSaturate) && !casts;
   }
-  float below_half = 0;        // microxcaling: the float32 below half of the smallest value
-  bool stream_values = false;  // values are too many for the caches: store around them
-  bool casts = false;          // rule unit: elements may be Inf or NaN
+  float below_half = 0;  // microxcaling: the float32 below half of the smallest value
+  // Results are too many for the caches: store around them.
+  bool stream_values = false, stream_codes = false;
+  bool casts = false;  // rule unit: elements may be Inf or NaN
 };
 
 inline float quotient(const ElementMap& map, float x, float factor) noexcept {

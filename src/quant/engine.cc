@@ -92,7 +92,9 @@ Geometry::Geometry(const QuantSpec& spec, std::int64_t rows_in, std::int64_t col
     tile_cols = std::min(at_least_one(cols), kTileCols);
   } else {
     col_unit = std::min(at_least_one(col_unit), at_least_one(cols));
-    tile_cols = col_unit * at_least_one(kTileCols / col_unit);
+    // A scale for each column: fewer of them, so that their arrays stay in level 1 cache.
+    const std::int64_t most = spec.granularity == Granularity::kColumn ? kTileCols / 8 : kTileCols;
+    tile_cols = col_unit * at_least_one(most / col_unit);
   }
   if (spec.granularity == Granularity::kBlock && std::min(block_rows, rows) > 1) {
     global = std::min(block_rows, rows) * tile_cols > kLocalElements;
@@ -102,12 +104,15 @@ Geometry::Geometry(const QuantSpec& spec, std::int64_t rows_in, std::int64_t col
                      : at_least_one(block_rows) * at_least_one(fit / at_least_one(block_rows));
 }
 
-void ScaleStrip::resize(std::int64_t n) {
+void ScaleStrip::clear(std::int64_t n) {
   const auto size = static_cast<std::size_t>(n);
   scale.resize(size);
   factor.resize(size);
   zero.resize(size);
+  inverse.resize(size);
   code.resize(size);
+  poisoned = false;
+  invertible = true;
 }
 
 void ScaleStrip::set(std::int64_t k, const BlockScale& s) {
@@ -115,26 +120,53 @@ void ScaleStrip::set(std::int64_t k, const BlockScale& s) {
   scale[i] = s.scale;
   factor[i] = s.factor;
   zero[i] = s.zero;
+  inverse[i] = 1.0f / s.factor;
   code[i] = s.code;
   poisoned = poisoned || is_poison(s.scale);
+  invertible = invertible && s.factor >= 0x1p-60f && s.factor <= 0x1p60f;
 }
 
-// Values of a matrix beyond this many bytes go around the caches.
+void ScaleStrip::fill(FastScales scales, const ScalePlan& plan, const std::uint32_t* magnitude,
+                      std::int64_t n) {
+  const ScaleFlags flags =
+      scales(plan, magnitude, n, {scale.data(), factor.data(), inverse.data(), code.data()});
+  poisoned = flags.poisoned;
+  invertible = flags.invertible;
+}
+
+RowScales ScaleStrip::row(std::int64_t at) const {
+  return {scale.data() + at, factor.data() + at, zero.data() + at,
+          invertible ? inverse.data() + at : nullptr};
+}
+
+// The SIMD twin of the spec's scale rule, or null.
+FastScales fast_scales_of(const ScalePlan& plan) {
+  const QuantSpec& s = plan.spec;
+  const bool reference = s.convention == Convention::kReference;
+  if (s.asymmetric) return nullptr;
+  if (s.granularity == Granularity::kNvfp4) {
+    return s.four_over_six == FourOverSix::kNone ? nvfp4_scales_simd : nullptr;
+  }
+  if (s.rule == ScaleRule::kAbsmax && s.scale_format == DType::kFloat32) return linear_scales_simd;
+  const bool no_subnormals = plan.emax >= 1 || s.rule == ScaleRule::kFloor;
+  if (is_power_of_two_rule(s.rule) && s.rule != ScaleRule::kQuest && reference &&
+      s.scale_format == DType::kFloat8E8M0FNU && s.margin == 1.0f && no_subnormals) {
+    return power_of_two_scales_simd;
+  }
+  return nullptr;
+}
+
+// Results of more than this many bytes go around the caches.
 constexpr std::int64_t kStreamBytes = 8 << 20;
 
 Engine::Engine(const QuantSpec& spec, std::int64_t rows, std::int64_t cols,
                const RandomStream& stream)
     : geometry_(spec, rows, cols), plan_(spec), map_(plan_, stream), stream_(stream) {
   map_.stream_values = rows * cols * 4 > kStreamBytes;
+  map_.stream_codes = rows * cols > kStreamBytes;
   needs_tensor_absmax_ = spec.granularity == Granularity::kNvfp4 && spec.levels == 2;
   poisons_ = !(spec.granularity == Granularity::kMx && spec.convention == Convention::kTorchao);
-  const bool powers = is_power_of_two_rule(spec.rule) && spec.rule != ScaleRule::kQuest &&
-                      spec.scale_format == DType::kFloat8E8M0FNU && plan_.multiplies;
-  if (powers && spec.convention == Convention::kReference && plan_.emax >= 1) {
-    fast_scales_ = FastScales::kPowerOfTwo;
-  } else if (spec.granularity == Granularity::kNvfp4 && spec.four_over_six == FourOverSix::kNone) {
-    fast_scales_ = FastScales::kNvfp4;
-  }
+  fast_scales_ = fast_scales_of(plan_);
   if (geometry_.global) {
     const auto blocks = static_cast<std::size_t>(geometry_.scale_rows * geometry_.scale_cols);
     if (spec.asymmetric) {
@@ -194,7 +226,11 @@ void Engine::finish_observation() {
   if (!geometry_.global) return;
   const bool asymmetric = plan_.spec.asymmetric;
   const std::size_t blocks = asymmetric ? lows_.size() : magnitudes_.size();
-  global_scales_.resize(static_cast<std::int64_t>(blocks));
+  global_scales_.clear(static_cast<std::int64_t>(blocks));
+  if (fast_scales_ != nullptr && !scalar_target()) {
+    global_scales_.fill(fast_scales_, plan_, magnitudes_.data(), std::ssize(magnitudes_));
+    return;
+  }
   for (std::size_t k = 0; k < blocks; ++k) {
     BlockBounds bounds;
     if (asymmetric) {
@@ -208,7 +244,7 @@ void Engine::finish_observation() {
 }
 
 void Engine::set_tensor_scale(const BlockScale& scale) {
-  global_scales_.poisoned = false;
+  global_scales_.clear(1);
   global_scales_.set(0, scale);
 }
 
@@ -229,8 +265,7 @@ void Engine::select_block(MatrixView<const float> block, std::uint32_t magnitude
 // Scales of one row of blocks.
 void Engine::strip_of(MatrixView<const float> X, ScaleStrip& strip) const {
   const std::int64_t step = segment(X.cols), blocks = ceil_div(X.cols, step);
-  strip.resize(blocks);
-  strip.poisoned = false;
+  strip.clear(blocks);
   thread_local std::vector<std::uint32_t> magnitude;
   thread_local std::vector<std::int32_t> low, high;
   if (plan_.spec.asymmetric) {
@@ -249,13 +284,8 @@ void Engine::strip_of(MatrixView<const float> X, ScaleStrip& strip) const {
   for (std::int64_t i = 0; i < X.rows; ++i) {
     absmax_segments(X.row(i), X.cols, step, magnitude.data());
   }
-  const ScaleArrays arrays{strip.scale.data(), strip.factor.data(), strip.code.data()};
-  if (fast_scales_ == FastScales::kPowerOfTwo && !scalar_target()) {
-    strip.poisoned = power_of_two_scales_simd(plan_, magnitude.data(), blocks, arrays);
-    return;
-  }
-  if (fast_scales_ == FastScales::kNvfp4 && !scalar_target()) {
-    strip.poisoned = nvfp4_scales_simd(plan_, magnitude.data(), blocks, arrays);
+  if (fast_scales_ != nullptr && !scalar_target()) {
+    strip.fill(fast_scales_, plan_, magnitude.data(), blocks);
     return;
   }
   for (std::int64_t k = 0; k < blocks; ++k) {
@@ -333,9 +363,7 @@ void Engine::encode(MatrixView<const float> X, std::int64_t first_row, std::int6
     if (geometry_.global) {
       const std::int64_t at = block * geometry_.scale_cols +
                               (geometry_.scale_cols == 1 ? 0 : col / geometry_.block_cols);
-      const ScaleStrip& s = global_scales_;
-      encode_rows(rows, first_row + i, col, s,
-                  {s.scale.data() + at, s.factor.data() + at, s.zero.data() + at}, part);
+      encode_rows(rows, first_row + i, col, global_scales_, global_scales_.row(at), part);
     } else {
       strip_of(rows, local);
       if (eden && !local.poisoned) {
@@ -354,8 +382,9 @@ void Engine::encode(MatrixView<const float> X, std::int64_t first_row, std::int6
         }
       }
       if (sink.out != nullptr) store_scales(local, blocks, first_row + i, col, *sink.out);
-      encode_rows(rows, first_row + i, col, local,
-                  {local.scale.data(), local.factor.data(), local.zero.data()}, part);
+      RowScales scales = local.row(0);
+      scales.ahead = X.rows > rows.rows ? rows.rows * X.stride : 0;
+      encode_rows(rows, first_row + i, col, local, scales, part);
     }
     i = end;
   }

@@ -8,6 +8,7 @@
 #include "quant/element.h"
 #include "quant/row_kernels.h"
 #include "quant/scale.h"
+#include "quant/simd_rows.h"
 #include "sylvester/core/view.h"
 #include "sylvester/quant/quantize.h"
 
@@ -30,13 +31,22 @@ struct Geometry {
   }
 };
 
+// Scales of many blocks from their absmax.
+using FastScales = ScaleFlags (*)(const ScalePlan&, const std::uint32_t*, std::int64_t,
+                                  const ScaleArrays&) noexcept;
+
 // Scales of the blocks that one row of a tile crosses.
 struct ScaleStrip {
-  std::vector<float> scale, factor, zero;
+  std::vector<float> scale, factor, zero, inverse;
   std::vector<std::uint8_t> code;
-  bool poisoned = false;  // some scale is NaN
-  void resize(std::int64_t n);
+  bool poisoned = false;   // some scale is NaN
+  bool invertible = true;  // every factor lies in [2^-60, 2^60]
+  void clear(std::int64_t n);
   void set(std::int64_t k, const BlockScale& s);
+  void fill(FastScales scales, const ScalePlan& plan, const std::uint32_t* magnitude,
+            std::int64_t n);
+  // Of the blocks from `at` on.
+  RowScales row(std::int64_t at) const;
 };
 
 // Where the results of an encoding pass go; null members are not wanted.
@@ -88,9 +98,7 @@ class Engine {
   ScalePlan plan_;
   ElementMap map_;
   RandomStream stream_;
-  // Rules whose scales have a SIMD twin.
-  enum class FastScales : std::uint8_t { kNone, kPowerOfTwo, kNvfp4 };
-  FastScales fast_scales_ = FastScales::kNone;
+  FastScales fast_scales_ = nullptr;
   bool needs_tensor_absmax_ = false;
   bool poisons_ = true;  // a NaN scale means codes 0 (torchao's MX differs)
   std::mutex mutex_;

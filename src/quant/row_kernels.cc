@@ -28,7 +28,8 @@ void for_chunks(std::int64_t n, std::int64_t segment, const RowScales& scales, F
   const auto from = [&](std::int64_t k) {
     return RowScales{scales.scale == nullptr ? nullptr : scales.scale + k,
                      scales.factor == nullptr ? nullptr : scales.factor + k,
-                     scales.zero == nullptr ? nullptr : scales.zero + k};
+                     scales.zero == nullptr ? nullptr : scales.zero + k,
+                     scales.inverse == nullptr ? nullptr : scales.inverse + k, scales.ahead};
   };
   if (segment > kChunk) {
     for_segments(n, segment, [&](std::int64_t k, std::int64_t begin, std::int64_t end) {
@@ -45,26 +46,40 @@ void for_chunks(std::int64_t n, std::int64_t segment, const RowScales& scales, F
   }
 }
 
+void quotients(const ElementMap& map, const float* x, std::int64_t n, std::int64_t segment,
+               const float* factors, float* y) noexcept {
+  if (scalar_target() || map.below_half != 0.0f) {
+    scalar::quotient_row(map, x, n, segment, factors, y);
+  } else {
+    quotient_row_simd(map, x, n, segment, factors, y);
+  }
+}
+
 // Any rounding, overflow and NaN mode: quotients into a buffer in L1, then the formats' encoder.
 void encode_general(const ElementMap& map, const float* x, std::int64_t n, std::int64_t segment,
                     const RowScales& scales, std::uint64_t first, std::uint8_t* codes) {
-  if (map.asymmetric || map.codes == CodeRange::kWrap) {
-    scalar::encode_row(map, x, n, segment, scales, first, codes);
-    return;
-  }
-  for_chunks(n, segment, scales,
-             [&](std::int64_t begin, std::int64_t count, std::int64_t part, const RowScales& s) {
-               float y[kChunk];
-               if (map.below_half != 0.0f) {
-                 scalar::quotient_row(map, x + begin, count, part, s.factor, y);
-               } else {
-                 quotient_row_simd(map, x + begin, count, part, s.factor, y);
-               }
-               EncodeOptions options = map.options;
-               options.first_element = first + static_cast<std::uint64_t>(begin);
-               const auto size = static_cast<std::size_t>(count);
-               encode(std::span<const float>(y, size), map.format, {codes + begin, size}, options);
-             });
+  const bool own = map.asymmetric || map.codes == CodeRange::kWrap;
+  const bool stochastic = map.options.rounding == Rounding::kStochastic;
+  for_chunks(
+      n, segment, scales,
+      [&](std::int64_t begin, std::int64_t count, std::int64_t part, const RowScales& s) {
+        float y[kChunk];
+        quotients(map, x + begin, count, part, s.factor, y);
+        const std::uint64_t at = first + static_cast<std::uint64_t>(begin);
+        const auto size = static_cast<std::size_t>(count);
+        if (!own) {
+          EncodeOptions options = map.options;
+          options.first_element = at;
+          encode(std::span<const float>(y, size), map.format, {codes + begin, size}, options);
+          return;
+        }
+        std::uint32_t random[kChunk] = {};
+        if (stochastic) random_words(map.options.stream, at, {random, size});
+        for_segments(count, part, [&](std::int64_t k, std::int64_t i, std::int64_t end) {
+          const float zero = map.asymmetric ? s.zero[k] : 0.0f;
+          for (; i < end; ++i) codes[begin + i] = encode_element(map, y[i], zero, random[i]);
+        });
+      });
   if (map.codes != CodeRange::kNarrow) return;
   const auto low = static_cast<std::int8_t>(map.low);
   for (std::int64_t i = 0; i < n; ++i) {
@@ -78,18 +93,18 @@ std::int64_t count_saturated(const ElementMap& map, const float* x, std::int64_t
   for_chunks(n, segment, scales,
              [&](std::int64_t begin, std::int64_t count, std::int64_t part, const RowScales& s) {
                float y[kChunk];
-               if (scalar_target() || map.below_half != 0.0f) {
-                 scalar::quotient_row(map, x + begin, count, part, s.factor, y);
-               } else {
-                 quotient_row_simd(map, x + begin, count, part, s.factor, y);
+               quotients(map, x + begin, count, part, s.factor, y);
+               if (map.asymmetric) {
+                 for_segments(count, part, [&](std::int64_t k, std::int64_t i, std::int64_t end) {
+                   for (; i < end; ++i) y[i] += s.zero[k];
+                 });
                }
-               for_segments(count, part, [&](std::int64_t k, std::int64_t i, std::int64_t end) {
-                 const float zero = map.asymmetric ? s.zero[k] : 0.0f;
-                 for (; i < end; ++i) {
-                   const float t = y[i] + zero;
-                   out += t > map.limit_high || t < map.limit_low ? 1 : 0;
-                 }
-               });
+               std::int32_t beyond = 0;  // 32 bits wide, as the comparisons are
+               for (std::int64_t i = 0; i < count; ++i) {
+                 beyond += static_cast<std::int32_t>(y[i] > map.limit_high) |
+                           static_cast<std::int32_t>(y[i] < map.limit_low);
+               }
+               out += beyond;
              });
   return out;
 }

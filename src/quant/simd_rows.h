@@ -30,14 +30,22 @@ void error_sums_simd(const float* x, const float* values, std::int64_t n, StatsS
 struct ScaleArrays {
   float* scale;
   float* factor;
+  float* inverse;
   std::uint8_t* code;
 };
-// floor, ceil, even, rceil of the reference convention with margin 1, multiplying, emax >= 1.
-// Return true when some block is poisoned.
-bool power_of_two_scales_simd(const ScalePlan& plan, const std::uint32_t* magnitude, std::int64_t n,
-                              const ScaleArrays& out) noexcept;
+struct ScaleFlags {
+  bool poisoned = false;    // some scale is NaN
+  bool invertible = false;  // `inverse` was written, and every factor lies in [2^-60, 2^60]
+};
+// floor, ceil, even, rceil of the reference convention with margin 1 and E8M0 scales; emax >= 1,
+// or floor.
+ScaleFlags power_of_two_scales_simd(const ScalePlan& plan, const std::uint32_t* magnitude,
+                                    std::int64_t n, const ScaleArrays& out) noexcept;
 // NVFP4 of every convention, without search.
-bool nvfp4_scales_simd(const ScalePlan& plan, const std::uint32_t* magnitude, std::int64_t n,
-                       const ScaleArrays& out) noexcept;
+ScaleFlags nvfp4_scales_simd(const ScalePlan& plan, const std::uint32_t* magnitude, std::int64_t n,
+                             const ScaleArrays& out) noexcept;
+// rule absmax with float32 scales, symmetric.
+ScaleFlags linear_scales_simd(const ScalePlan& plan, const std::uint32_t* magnitude, std::int64_t n,
+                              const ScaleArrays& out) noexcept;
 
 }  // namespace sylvester::detail

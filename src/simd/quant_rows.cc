@@ -1,6 +1,6 @@
 // Row kernels of the quantizers. The bodies in src/quant/row_kernels.cc define the results.
 #include <algorithm>
-#include <cstring>
+#include <type_traits>
 
 #include "quant/simd_rows.h"
 
@@ -50,19 +50,51 @@ std::uint32_t absmax_run(const float* HWY_RESTRICT x, std::int64_t n) {
   return most;
 }
 
-// Exactly 4 N elements in kParts equal segments of whole vectors.
-template <int kParts>
-HWY_INLINE void absmax_parts(const float* HWY_RESTRICT x, std::uint32_t* HWY_RESTRICT out) {
-  const std::int64_t N = lanes();
-  const VI m[4] = {magnitude_of(x), magnitude_of(x + N), magnitude_of(x + 2 * N),
-                   magnitude_of(x + 3 * N)};
-  constexpr int kVectors = 4 / kParts;
-  for (int p = 0; p < kParts; ++p) {
-    VI most = m[p * kVectors];
-    for (int v = 1; v < kVectors; ++v) most = hn::Max(most, m[p * kVectors + v]);
-    const auto got = static_cast<std::uint32_t>(hn::GetLane(hn::MaxOfLanes(DI(), most)));
-    out[p] = std::max(out[p], got);
+// Maxima of four vectors, in this order.
+template <class Tag>
+HWY_INLINE hn::Vec<hn::FixedTag<std::int32_t, 4>> maxima_of_four(Tag di, hn::Vec<Tag> a,
+                                                                 hn::Vec<Tag> b, hn::Vec<Tag> c,
+                                                                 hn::Vec<Tag> d) {
+  const hn::Repartition<std::int64_t, Tag> dw;
+  // Interleaving pairs halves the work: first a and b, c and d, then all four in each 128 bits.
+  const auto ab = hn::Max(hn::InterleaveLower(di, a, b), hn::InterleaveUpper(di, a, b));
+  const auto cd = hn::Max(hn::InterleaveLower(di, c, d), hn::InterleaveUpper(di, c, d));
+  const auto ab2 = hn::BitCast(dw, ab), cd2 = hn::BitCast(dw, cd);
+  const auto all = hn::Max(hn::BitCast(di, hn::InterleaveLower(dw, ab2, cd2)),
+                           hn::BitCast(di, hn::InterleaveUpper(dw, ab2, cd2)));
+  constexpr std::size_t kLanes = hn::MaxLanes(Tag());
+  if constexpr (kLanes == 4) {
+    return all;
+  } else {
+    const hn::Half<Tag> dh;
+    const auto half = hn::Max(hn::LowerHalf(dh, all), hn::UpperHalf(dh, all));
+    if constexpr (kLanes == 8) {
+      return half;
+    } else {
+      const hn::Half<decltype(dh)> dq;
+      return hn::Max(hn::LowerHalf(dq, half), hn::UpperHalf(dq, half));
+    }
   }
+}
+
+// Four segments of kVectors vectors at a time; returns the first segment not done.
+template <int kVectors>
+std::int64_t absmax_short(const float* HWY_RESTRICT x, std::int64_t segments,
+                          std::uint32_t* HWY_RESTRICT out) {
+  const std::int64_t N = lanes();
+  const hn::FixedTag<std::int32_t, 4> d4;
+  std::int64_t k = 0;
+  for (; k + 4 <= segments; k += 4) {
+    VI m[4];
+    for (int s = 0; s < 4; ++s) {
+      const float* p = x + (k + s) * kVectors * N;
+      m[s] = magnitude_of(p);
+      for (int v = 1; v < kVectors; ++v) m[s] = hn::Max(m[s], magnitude_of(p + v * N));
+    }
+    auto* to = reinterpret_cast<std::int32_t*>(out) + k;
+    hn::StoreU(hn::Max(hn::LoadU(d4, to), maxima_of_four(DI(), m[0], m[1], m[2], m[3])), d4, to);
+  }
+  return k;
 }
 
 void AbsmaxSegments(const float* HWY_RESTRICT x, std::int64_t n, std::int64_t segment,
@@ -79,12 +111,12 @@ void AbsmaxSegments(const float* HWY_RESTRICT x, std::int64_t n, std::int64_t se
     }
     return;
   }
-  std::int64_t i = 0, k = 0;
-  if (segment * 4 == 4 * N) {
-    for (; i + 4 * N <= n; i += 4 * N, k += 4) absmax_parts<4>(x + i, magnitude + k);
-  } else if (segment * 2 == 4 * N) {
-    for (; i + 4 * N <= n; i += 4 * N, k += 2) absmax_parts<2>(x + i, magnitude + k);
-  }
+  std::int64_t k = 0;
+  if (segment == N) k = absmax_short<1>(x, n / segment, magnitude);
+  if (segment == 2 * N) k = absmax_short<2>(x, n / segment, magnitude);
+  if (segment == 4 * N) k = absmax_short<4>(x, n / segment, magnitude);
+  if (segment == 8 * N) k = absmax_short<8>(x, n / segment, magnitude);
+  std::int64_t i = k * segment;
   for (; i < n; i += segment, ++k) {
     magnitude[k] = std::max(magnitude[k], absmax_run(x + i, std::min(segment, n - i)));
   }
@@ -142,13 +174,12 @@ struct Uniform {
   explicit Uniform(const float* p) : value(hn::Set(D(), p != nullptr ? *p : 0.0f)) {}
   HWY_INLINE VF Get(std::int64_t, int) const { return value; }
 };
-// Segments of 2^shift vectors, at most four vectors long.
+// Segments of 2^shift vectors.
 struct Small {
   const float* values;
   int shift;
   std::int64_t last;
   HWY_INLINE VF Get(std::int64_t i, int v) const {
-    if (values == nullptr) return hn::Zero(D());
     const std::int64_t k = (i / lanes() + v) >> shift;
     return hn::Set(D(), values[std::min(k, last)]);
   }
@@ -157,100 +188,184 @@ struct Small {
 struct Each {
   const float* values;
   HWY_INLINE VF Get(std::int64_t i, int v) const {
-    return values == nullptr ? hn::Zero(D()) : hn::LoadU(D(), values + i + v * lanes());
+    return hn::LoadU(D(), values + i + v * lanes());
   }
 };
 
-// Calls body(i, x, out) for each full step of 4 N elements, and once for the rest on padded
-// copies. `body` reads x[0 .. 4N) and writes out[0 .. 4N).
-template <class X, class Out, class Body>
-HWY_INLINE void steps(const X* HWY_RESTRICT x, std::int64_t n, Out* HWY_RESTRICT out,
-                      const Body& body) {
-  const std::int64_t step = 4 * lanes();
+// The arrays of RowScales as the class that fits the segments. Members whose array is null must
+// not be asked.
+template <class S>
+struct Numbers {
+  S scale, factor, zero, inverse;
+};
+
+// Segments of at most this many elements go through Small.
+constexpr std::int64_t kSmallSegment = 1024;
+
+// Cuts the row in runs that one kind of Numbers describes and calls run(numbers, begin, end).
+template <class F>
+HWY_INLINE void with_numbers(const RowScales& s, std::int64_t n, std::int64_t segment,
+                             const F& run) {
+  const std::int64_t N = lanes();
+  if (segment == 1) {
+    const std::int64_t full = n / (4 * N) * 4 * N;
+    run(Numbers<Each>{{s.scale}, {s.factor}, {s.zero}, {s.inverse}}, 0, full);
+    if (full == n) return;
+    alignas(64) float tail[4][4 * hn::MaxLanes(D())];
+    const float* from[4] = {s.scale, s.factor, s.zero, s.inverse};
+    for (int a = 0; a < 4; ++a) {
+      std::fill_n(tail[a], 4 * N, 1.0f);
+      if (from[a] != nullptr) std::copy_n(from[a] + full, n - full, tail[a]);
+    }
+    run(Numbers<Each>{{tail[0]}, {tail[1]}, {tail[2]}, {tail[3]}}, full, n);
+    return;
+  }
+  const std::int64_t vectors = segment / N;
+  if (vectors * N == segment && (vectors & (vectors - 1)) == 0 && segment <= kSmallSegment &&
+      segment < n) {
+    int shift = 0;
+    while ((std::int64_t{1} << shift) < vectors) ++shift;
+    const std::int64_t last = (n - 1) / segment;
+    run(Numbers<Small>{{s.scale, shift, last},
+                       {s.factor, shift, last},
+                       {s.zero, shift, last},
+                       {s.inverse, shift, last}},
+        0, n);
+    return;
+  }
+  const auto at = [](const float* p, std::int64_t k) {
+    return Uniform(p != nullptr ? p + k : nullptr);
+  };
+  for (std::int64_t k = 0, begin = 0; begin < n; ++k, begin += segment) {
+    run(Numbers<Uniform>{at(s.scale, k), at(s.factor, k), at(s.zero, k), at(s.inverse, k)}, begin,
+        std::min(n, begin + segment));
+  }
+}
+
+// Calls step(i, x, out) for each full step of 4 N elements, and once for the rest on padded
+// copies. `step` reads x[0 .. 4N) and writes out[0 .. 4N); streaming says that out is aligned and
+// may go around the caches. Each step reads before it writes.
+template <class X, class Out, class Step>
+HWY_INLINE void steps(const X* x, std::int64_t n, Out* out, bool streams, const Step& step) {
+  const std::int64_t length = 4 * lanes();
+  constexpr std::size_t kAlignment = sizeof(Out) == 1 ? 4 * hn::MaxLanes(D()) : HWY_MAX_BYTES;
   std::int64_t i = 0;
-  for (; i + step <= n; i += step) body(i, x + i, out + i);
+  if (streams && reinterpret_cast<std::uintptr_t>(out) % kAlignment == 0) {
+    for (; i + length <= n; i += length) step(i, x + i, out + i, std::true_type());
+  }
+  for (; i + length <= n; i += length) step(i, x + i, out + i, std::false_type());
   if (i == n) return;
-  alignas(64) X x_tail[HWY_MAX_BYTES] = {};
-  alignas(64) Out out_tail[HWY_MAX_BYTES];
+  alignas(64) X x_tail[4 * hn::MaxLanes(D())] = {};
+  alignas(64) Out out_tail[4 * hn::MaxLanes(D())];
   std::copy_n(x + i, n - i, x_tail);
-  body(i, x_tail, out_tail);
+  step(i, x_tail, out_tail, std::false_type());
   std::copy_n(out_tail, n - i, out + i);
 }
 
-// The three arrays of RowScales as the class that fits the segments.
-template <class S>
-struct Numbers {
-  S factor, zero, scale;
-};
-
-// Cuts the row in runs that one kind of Numbers describes and calls
-// run(numbers, begin, end) for each.
-template <class F>
-HWY_INLINE void with_numbers(const RowScales& s, std::int64_t n, std::int64_t segment, bool zeros,
-                             const F& run) {
-  const std::int64_t N = lanes();
-  const float* zero = zeros ? s.zero : nullptr;
-  if (segment == 1) {
-    const std::int64_t full = n / (4 * N) * 4 * N;
-    run(Numbers<Each>{{s.factor}, {zero}, {s.scale}}, 0, full);
-    if (full == n) return;
-    alignas(64) float tail[3][HWY_MAX_BYTES];
-    const float* from[3] = {s.factor, zero, s.scale};
-    for (int a = 0; a < 3; ++a) {
-      std::fill_n(tail[a], 4 * N, 1.0f);
-      if (from[a] != nullptr) std::copy_n(from[a] + full, n - full, tail[a]);
-      from[a] = from[a] != nullptr ? tail[a] : nullptr;
-    }
-    run(Numbers<Each>{{from[0]}, {from[1]}, {from[2]}}, full, n);
-    return;
-  }
-  if (segment == N || segment == 2 * N) {
-    const int shift = segment == N ? 0 : 1;
-    const std::int64_t last = (n - 1) / segment;
-    run(Numbers<Small>{{s.factor, shift, last}, {zero, shift, last}, {s.scale, shift, last}}, 0, n);
-    return;
-  }
-  for (std::int64_t k = 0, begin = 0; begin < n; ++k, begin += segment) {
-    run(Numbers<Uniform>{Uniform(s.factor != nullptr ? s.factor + k : nullptr),
-                         Uniform(zero != nullptr ? zero + k : nullptr),
-                         Uniform(s.scale != nullptr ? s.scale + k : nullptr)},
-        begin, std::min(n, begin + segment));
+template <class Streams, class V, class DV, class T>
+HWY_INLINE void store(Streams, V v, DV d, T* p) {
+  if constexpr (Streams::value) {
+    hn::Stream(v, d, p);
+  } else {
+    hn::StoreU(v, d, p);
   }
 }
 
 // ---- elements -----------------------------------------------------------------------------------
 
+// Quotients. Each sees the vector of x and the numbers at (i, v).
 struct Divide {
-  HWY_INLINE VF operator()(VF x, VF factor) const { return hn::Div(x, factor); }
+  template <class S>
+  HWY_INLINE VF operator()(VF x, const Numbers<S>& s, std::int64_t i, int v) const {
+    return hn::Div(x, s.factor.Get(i, v));
+  }
 };
 struct Multiply {
-  HWY_INLINE VF operator()(VF x, VF factor) const { return hn::Mul(x, factor); }
+  template <class S>
+  HWY_INLINE VF operator()(VF x, const Numbers<S>& s, std::int64_t i, int v) const {
+    return hn::Mul(x, s.factor.Get(i, v));
+  }
+};
+// The correctly rounded quotient without a division (Markstein): r is the nearest float32 to 1/f,
+// the remainder is exact, so the second FMA rounds x/f once. Needs f in [2^-60, 2^60] so that no
+// product that matters to a code (|x/f| >= 2^-17) is subnormal; smaller quotients keep their sign
+// and stay far below half of the smallest value of any element format.
+template <bool kSignedZero>
+struct DivideByFma {
+  template <class S>
+  HWY_INLINE VF operator()(VF x, const Numbers<S>& s, std::int64_t i, int v) const {
+    const VF factor = s.factor.Get(i, v), inverse = s.inverse.Get(i, v);
+    const VF q = hn::Mul(x, inverse);
+    const VF rest = hn::NegMulAdd(q, factor, x);
+    const VF y = hn::MulAdd(rest, inverse, q);
+    return kSignedZero ? hn::CopySign(y, x) : y;
+  }
 };
 
-// Round to nearest even and clamp: symmetric (zero = 0, low < 0) and asymmetric integers.
-class IntegerElements {
+// Integers, round to nearest even and clamp. 1.5 * 2^23 has its last place at 1: adding it rounds
+// and leaves the integer in the low bits. The bounds are integers, so clamping first is the same.
+class SymmetricElements {
  public:
-  explicit IntegerElements(const ElementMap& map)
+  static constexpr bool kSignedZero = false;
+  explicit SymmetricElements(const ElementMap& map)
       : low_(hn::Set(D(), map.low)), high_(hn::Set(D(), map.high)) {}
-  HWY_INLINE VF Rounded(VF y, VF zero) const {
-    // Adding zero turns -0 into +0.
-    return hn::Min(hn::Max(hn::Add(hn::Round(y), zero), low_), high_);
+  template <class S>
+  HWY_INLINE hn::Vec<D8> Bytes(VF y0, VF y1, VF y2, VF y3, const Numbers<S>&, std::int64_t) const {
+    return PackBytes(D(), hn::BitCast(DI(), Sum(y0)), hn::BitCast(DI(), Sum(y1)),
+                     hn::BitCast(DI(), Sum(y2)), hn::BitCast(DI(), Sum(y3)));
   }
-  HWY_INLINE VI Encode(VF y, VF zero) const { return hn::NearestInt(Rounded(y, zero)); }
-  HWY_INLINE VF Value(VF y, VF zero, VF scale) const {
-    return hn::Mul(hn::Sub(Rounded(y, zero), zero), scale);
+  template <class S>
+  HWY_INLINE VF Value(VF y, const Numbers<S>& s, std::int64_t i, int v) const {
+    return hn::Mul(hn::Sub(Sum(y), hn::Set(D(), 0x1.8p23f)), s.scale.Get(i, v));
   }
 
  private:
+  HWY_INLINE VF Sum(VF y) const {
+    return hn::Add(hn::Min(hn::Max(y, low_), high_), hn::Set(D(), 0x1.8p23f));
+  }
+  VF low_, high_;
+};
+
+class AsymmetricElements {
+ public:
+  static constexpr bool kSignedZero = false;
+  explicit AsymmetricElements(const ElementMap& map)
+      : low_(hn::Set(D(), map.low)), high_(hn::Set(D(), map.high)) {}
+  template <class S>
+  HWY_INLINE hn::Vec<D8> Bytes(VF y0, VF y1, VF y2, VF y3, const Numbers<S>& s,
+                               std::int64_t i) const {
+    return PackBytes(D(), Code(y0, s.zero.Get(i, 0)), Code(y1, s.zero.Get(i, 1)),
+                     Code(y2, s.zero.Get(i, 2)), Code(y3, s.zero.Get(i, 3)));
+  }
+  template <class S>
+  HWY_INLINE VF Value(VF y, const Numbers<S>& s, std::int64_t i, int v) const {
+    const VF zero = s.zero.Get(i, v);
+    return hn::Mul(hn::Sub(Rounded(y, zero), zero), s.scale.Get(i, v));
+  }
+
+ private:
+  HWY_INLINE VI Code(VF y, VF zero) const {
+    return hn::BitCast(DI(), hn::Add(Rounded(y, zero), hn::Set(D(), 0x1.8p23f)));
+  }
+  HWY_INLINE VF Rounded(VF y, VF zero) const {
+    return hn::Min(hn::Max(hn::Add(hn::Round(y), zero), low_), high_);
+  }
   VF low_, high_;
 };
 
 template <bool kClamp>
 class FloatElements {
  public:
+  static constexpr bool kSignedZero = true;
   explicit FloatElements(const ElementMap& map) : encoder_(D(), map.to, map.options) {}
-  HWY_INLINE VI Encode(VF y, VF) const { return encoder_.Encode(y); }
-  HWY_INLINE VF Value(VF y, VF, VF scale) const { return hn::Mul(encoder_.Round(y), scale); }
+  template <class S>
+  HWY_INLINE hn::Vec<D8> Bytes(VF y0, VF y1, VF y2, VF y3, const Numbers<S>&, std::int64_t) const {
+    return encoder_.EncodeBytes(y0, y1, y2, y3);
+  }
+  template <class S>
+  HWY_INLINE VF Value(VF y, const Numbers<S>& s, std::int64_t i, int v) const {
+    return hn::Mul(encoder_.Round(y), s.scale.Get(i, v));
+  }
 
  private:
   NearestEvenEncoder<D, kClamp> encoder_;
@@ -258,35 +373,51 @@ class FloatElements {
 
 // Calls f(elements, quotient) with the classes for a plain map.
 template <class F>
-HWY_INLINE void with_elements(const ElementMap& map, const F& f) {
+HWY_INLINE void with_elements(const ElementMap& map, const RowScales& scales, const F& f) {
   const auto with_quotient = [&](const auto& elements) HWY_ATTR {
     if (map.multiplies) {
       f(elements, Multiply());
+    } else if (HWY_NATIVE_FMA && scales.inverse != nullptr) {
+      f(elements, DivideByFma<std::decay_t<decltype(elements)>::kSignedZero>());
     } else {
       f(elements, Divide());
     }
   };
-  if (map.integer) return with_quotient(IntegerElements(map));
+  if (map.asymmetric) return with_quotient(AsymmetricElements(map));
+  if (map.integer) return with_quotient(SymmetricElements(map));
   if (ClampsMagnitude(map.to, map.options)) return with_quotient(FloatElements<true>(map));
   with_quotient(FloatElements<false>(map));
+}
+
+// Asks for what the next row will read while this one is computed.
+HWY_INLINE void prefetch(const float* x, std::int64_t ahead) {
+  if (ahead == 0) return;
+  constexpr std::int64_t kLine = 16;  // floats in a cache line
+  for (std::int64_t i = 0; i < 4 * lanes(); i += kLine) hwy::Prefetch(x + ahead + i);
 }
 
 void EncodeRow(const ElementMap& map, const float* HWY_RESTRICT x, std::int64_t n,
                std::int64_t segment, const RowScales& scales, std::uint8_t* HWY_RESTRICT codes) {
   const std::int64_t N = lanes();
-  with_elements(map, [&](const auto& elements, const auto& quotient) HWY_ATTR {
-    with_numbers(scales, n, segment, map.asymmetric,
-                 [&](const auto& numbers, std::int64_t begin, std::int64_t end) HWY_ATTR {
-                   steps(x + begin, end - begin, codes + begin,
-                         [&](std::int64_t i, const float* from, std::uint8_t* to) HWY_ATTR {
-                           VI c[4];
-                           for (int v = 0; v < 4; ++v) {
-                             const VF y =
-                                 quotient(hn::LoadU(D(), from + v * N), numbers.factor.Get(i, v));
-                             c[v] = elements.Encode(y, numbers.zero.Get(i, v));
-                           }
-                           hn::StoreU(PackBytes(D(), c[0], c[1], c[2], c[3]), D8(), to);
-                         });
+  with_elements(map, scales, [&](const auto& elements, const auto& quotient) HWY_ATTR {
+    with_numbers(scales, n, segment,
+                 [&](const auto& numbers_in, std::int64_t begin, std::int64_t end) HWY_ATTR {
+                   // Copies of one's own: stores of bytes cannot change them, so they stay in
+                   // registers.
+                   const auto e = elements;
+                   const auto q = quotient;
+                   const auto numbers = numbers_in;
+                   const std::int64_t ahead = scales.ahead;
+                   const auto step = [&](std::int64_t i, const float* from, std::uint8_t* to,
+                                         auto streams) HWY_ATTR {
+                     prefetch(x + begin + i, ahead);
+                     VF y[4];
+                     for (int v = 0; v < 4; ++v) {
+                       y[v] = q(hn::LoadU(D(), from + v * N), numbers, i, v);
+                     }
+                     store(streams, e.Bytes(y[0], y[1], y[2], y[3], numbers, i), D8(), to);
+                   };
+                   steps(x + begin, end - begin, codes + begin, map.stream_codes, step);
                  });
   });
 }
@@ -294,40 +425,26 @@ void EncodeRow(const ElementMap& map, const float* HWY_RESTRICT x, std::int64_t 
 void ValuesRow(const ElementMap& map, const float* x, std::int64_t n, std::int64_t segment,
                const RowScales& scales, float* out) {
   const std::int64_t N = lanes();
-  with_elements(map, [&](const auto& elements, const auto& quotient) HWY_ATTR {
-    with_numbers(scales, n, segment, map.asymmetric,
-                 [&](const auto& numbers, std::int64_t begin, std::int64_t end) HWY_ATTR {
-                   // x and out may be the same memory: each step reads before it writes.
-                   const std::int64_t step = 4 * N, count = end - begin;
-                   const float* from = x + begin;
-                   float* to = out + begin;
-                   const bool stream_out =
-                       map.stream_values &&
-                       reinterpret_cast<std::uintptr_t>(to) % HWY_MAX_BYTES == 0;
-                   const auto vector = [&](std::int64_t i, int v, const float* p) HWY_ATTR {
-                     const VF y = quotient(hn::LoadU(D(), p), numbers.factor.Get(i, v));
-                     return elements.Value(y, numbers.zero.Get(i, v), numbers.scale.Get(i, v));
-                   };
-                   std::int64_t i = 0;
-                   if (stream_out) {
-                     for (; i + step <= count; i += step) {
-                       for (int v = 0; v < 4; ++v) {
-                         hn::Stream(vector(i, v, from + i + v * N), D(), to + i + v * N);
-                       }
-                     }
-                   }
-                   for (; i + step <= count; i += step) {
+  with_elements(map, scales, [&](const auto& elements, const auto& quotient) HWY_ATTR {
+    with_numbers(scales, n, segment,
+                 [&](const auto& numbers_in, std::int64_t begin, std::int64_t end) HWY_ATTR {
+                   // Copies of one's own: stores of bytes cannot change them, so they stay in
+                   // registers.
+                   const auto e = elements;
+                   const auto q = quotient;
+                   const auto numbers = numbers_in;
+                   const std::int64_t ahead = scales.ahead;
+                   const auto step = [&](std::int64_t i, const float* from, float* to,
+                                         auto streams) HWY_ATTR {
+                     prefetch(x + begin + i, ahead);
                      VF r[4];
-                     for (int v = 0; v < 4; ++v) r[v] = vector(i, v, from + i + v * N);
-                     for (int v = 0; v < 4; ++v) hn::StoreU(r[v], D(), to + i + v * N);
-                   }
-                   if (i == count) return;
-                   alignas(64) float tail[4 * hn::MaxLanes(D())] = {};
-                   std::copy_n(from + i, count - i, tail);
-                   for (int v = 0; v < 4; ++v) {
-                     hn::StoreU(vector(i, v, tail + v * N), D(), tail + v * N);
-                   }
-                   std::copy_n(tail, count - i, to + i);
+                     for (int v = 0; v < 4; ++v) {
+                       const VF y = q(hn::LoadU(D(), from + v * N), numbers, i, v);
+                       r[v] = e.Value(y, numbers, i, v);
+                     }
+                     for (int v = 0; v < 4; ++v) store(streams, r[v], D(), to + v * N);
+                   };
+                   steps(x + begin, end - begin, out + begin, map.stream_values, step);
                  });
   });
 }
@@ -336,23 +453,27 @@ void DecodeRow(const ElementMap& map, const std::uint8_t* HWY_RESTRICT codes, st
                std::int64_t segment, const RowScales& scales, float* HWY_RESTRICT out) {
   const std::int64_t N = lanes();
   const auto run = [&](const auto& decode) HWY_ATTR {
-    with_numbers(scales, n, segment, map.asymmetric,
-                 [&](const auto& numbers, std::int64_t begin, std::int64_t end) HWY_ATTR {
-                   steps(codes + begin, end - begin, out + begin,
-                         [&](std::int64_t i, const std::uint8_t* from, float* to) HWY_ATTR {
-                           for (int v = 0; v < 4; ++v) {
-                             const VF value = hn::Sub(decode(LoadCodes(D(), from + v * N)),
-                                                      numbers.zero.Get(i, v));
-                             hn::StoreU(hn::Mul(value, numbers.scale.Get(i, v)), D(), to + v * N);
-                           }
-                         });
+    with_numbers(scales, n, segment,
+                 [&](const auto& numbers_in, std::int64_t begin, std::int64_t end) HWY_ATTR {
+                   const auto numbers = numbers_in;
+                   const auto d = decode;
+                   const auto step = [&](std::int64_t i, const std::uint8_t* from, float* to,
+                                         auto streams) HWY_ATTR {
+                     for (int v = 0; v < 4; ++v) {
+                       const VF value = d(LoadCodes(D(), from + v * N), numbers, i, v);
+                       const VF result = hn::Mul(value, numbers.scale.Get(i, v));
+                       store(streams, result, D(), to + v * N);
+                     }
+                   };
+                   steps(codes + begin, end - begin, out + begin, map.stream_values, step);
                  });
   };
   if (map.asymmetric) {
-    run([](VI c) HWY_ATTR { return hn::ConvertTo(D(), c); });
+    run([](VI c, const auto& numbers, std::int64_t i, int v)
+            HWY_ATTR { return hn::Sub(hn::ConvertTo(D(), c), numbers.zero.Get(i, v)); });
   } else {
     WithDecoder(D(), map.format, [&](const auto& decoder) HWY_ATTR {
-      run([&](VI c) HWY_ATTR { return decoder.Decode(c); });
+      run([decoder](VI c, const auto&, std::int64_t, int) HWY_ATTR { return decoder.Decode(c); });
     });
   }
 }
@@ -361,21 +482,21 @@ void QuotientRow(const ElementMap& map, const float* HWY_RESTRICT x, std::int64_
                  std::int64_t segment, const float* factors, float* HWY_RESTRICT y) {
   const std::int64_t N = lanes();
   const BFloat16Encoder<D> to_bf16(D(), kIeeeEncode);
-  with_numbers({factors, factors, nullptr}, n, segment, false,
-               [&](const auto& numbers, std::int64_t begin, std::int64_t end) HWY_ATTR {
-                 steps(x + begin, end - begin, y + begin,
-                       [&](std::int64_t i, const float* from, float* to) HWY_ATTR {
-                         for (int v = 0; v < 4; ++v) {
-                           const VF a = hn::LoadU(D(), from + v * N);
-                           const VF f = numbers.factor.Get(i, v);
-                           VF q = map.multiplies ? hn::Mul(a, f) : hn::Div(a, f);
-                           if (map.bf16_quotient) {
-                             q = hn::BitCast(D(), hn::ShiftLeft<16>(to_bf16.Encode(q)));
-                           }
-                           hn::StoreU(q, D(), to + v * N);
-                         }
-                       });
-               });
+  with_numbers(
+      {.factor = factors}, n, segment,
+      [&](const auto& numbers, std::int64_t begin, std::int64_t end) HWY_ATTR {
+        const auto step = [&](std::int64_t i, const float* from, float* to, auto) HWY_ATTR {
+          for (int v = 0; v < 4; ++v) {
+            const VF a = hn::LoadU(D(), from + v * N);
+            VF q = map.multiplies ? Multiply()(a, numbers, i, v) : Divide()(a, numbers, i, v);
+            if (map.bf16_quotient) {
+              q = hn::BitCast(D(), hn::ShiftLeft<16>(to_bf16.Encode(q)));
+            }
+            hn::StoreU(q, D(), to + v * N);
+          }
+        };
+        steps(x + begin, end - begin, y + begin, false, step);
+      });
 }
 
 // ---- statistics ---------------------------------------------------------------------------------

@@ -19,17 +19,19 @@ namespace HWY_NAMESPACE {
 
 // One block at a time: the rest of the vectors, and CPUs without instruction sets.
 template <class F>
-bool scalar_scales(const std::uint32_t* magnitude, std::int64_t begin, std::int64_t end,
-                   const ScaleArrays& out, const F& scale) {
-  bool poisoned = false;
+ScaleFlags scalar_scales(const std::uint32_t* magnitude, std::int64_t begin, std::int64_t end,
+                         const ScaleArrays& out, const F& scale) {
+  ScaleFlags flags{.poisoned = false, .invertible = true};
   for (std::int64_t i = begin; i < end; ++i) {
     const BlockScale s = scale(magnitude[i]);
     out.scale[i] = s.scale;
     out.factor[i] = s.factor;
+    out.inverse[i] = 1.0f / s.factor;
     out.code[i] = s.code;
-    poisoned = poisoned || s.scale != s.scale;
+    flags.poisoned = flags.poisoned || s.scale != s.scale;
+    flags.invertible = flags.invertible && s.factor >= 0x1p-60f && s.factor <= 0x1p60f;
   }
-  return poisoned;
+  return flags;
 }
 
 #if HWY_TARGET != HWY_SCALAR
@@ -39,19 +41,22 @@ using DI = hn::RebindToSigned<D>;
 using VF = hn::Vec<D>;
 using VI = hn::Vec<DI>;
 
-bool PowerOfTwoScales(const ScalePlan& plan, const std::uint32_t* HWY_RESTRICT magnitude,
-                      std::int64_t n, const ScaleArrays& out) {
+ScaleFlags PowerOfTwoScales(const ScalePlan& plan, const std::uint32_t* HWY_RESTRICT magnitude,
+                            std::int64_t n, const ScaleArrays& out) {
   const DI di;
   const hn::Rebind<std::uint8_t, D> d8;
   const auto N = static_cast<std::int64_t>(hn::Lanes(di));
   const auto max_bits = std::bit_cast<std::int32_t>(plan.max);
-  // Each rule adds to the magnitude or to its exponent; emax >= 1 sends every subnormal to byte 0.
+  // Each rule adds to the magnitude or to its exponent; emax >= 1 sends every subnormal to byte 0,
+  // and so does floor.
   const bool even = plan.spec.rule == ScaleRule::kEven;
   const bool ceil = plan.spec.rule == ScaleRule::kCeil;
   const bool rceil = plan.spec.rule == ScaleRule::kRceil;
   const VI carry = hn::Set(di, even ? 1 << (22 - plan.mantissa_bits) : 0);
   const VI threshold = hn::Set(di, ceil ? 0 : rceil ? max_bits & 0x7FFFFF : 0x7FFFFF);
   const VI offset = hn::Set(di, rceil ? (max_bits >> 23) - 127 : plan.emax);
+  const int shift = plan.value_shift;
+  const VF value_scale = hn::Set(D(), power_of_two(-shift));
   const VI zero = hn::Zero(di), infinity = hn::Set(di, 0x7F800000);
   auto poison = hn::Eq(zero, hn::Set(di, 1));  // none
   std::int64_t i = 0;
@@ -66,6 +71,10 @@ bool PowerOfTwoScales(const ScalePlan& plan, const std::uint32_t* HWY_RESTRICT m
     VI scale = hn::IfThenElse(hn::Eq(byte, zero), least, hn::ShiftLeft<23>(byte));
     const VI inverse = hn::Sub(hn::Set(di, 254), byte);
     VI factor = hn::IfThenElse(hn::Eq(inverse, zero), least, hn::ShiftLeft<23>(inverse));
+    if (shift != 0) {  // fixed-point integers: divided by 2^(e - shift)
+      scale = hn::BitCast(di, hn::Mul(hn::BitCast(D(), scale), value_scale));
+      factor = scale;
+    }
     const auto bad = hn::Gt(m, hn::Sub(infinity, hn::Set(di, 1)));
     poison = hn::Or(poison, bad);
     scale = hn::IfThenElse(bad, hn::Set(di, 0x7FC00000), scale);
@@ -75,14 +84,14 @@ bool PowerOfTwoScales(const ScalePlan& plan, const std::uint32_t* HWY_RESTRICT m
     hn::StoreU(hn::BitCast(D(), factor), D(), out.factor + i);
     hn::StoreU(hn::DemoteTo(d8, byte), d8, out.code + i);
   }
-  const bool rest = scalar_scales(magnitude, i, n, out,
-                                  [&](std::uint32_t m) { return scale_of(plan, {.absmax = m}); });
-  return !hn::AllFalse(di, poison) || rest;
+  const ScaleFlags rest = scalar_scales(
+      magnitude, i, n, out, [&](std::uint32_t m) { return scale_of(plan, {.absmax = m}); });
+  return {.poisoned = !hn::AllFalse(di, poison) || rest.poisoned};
 }
 
 // Products and quotients in the order of nvfp4_scale and nvfp4_from_code.
-bool Nvfp4Scales(const ScalePlan& plan, const std::uint32_t* HWY_RESTRICT magnitude, std::int64_t n,
-                 const ScaleArrays& out) {
+ScaleFlags Nvfp4Scales(const ScalePlan& plan, const std::uint32_t* HWY_RESTRICT magnitude,
+                       std::int64_t n, const ScaleArrays& out) {
   const D d;
   const DI di;
   const hn::Rebind<std::uint8_t, D> d8;
@@ -98,12 +107,12 @@ bool Nvfp4Scales(const ScalePlan& plan, const std::uint32_t* HWY_RESTRICT magnit
     return scalar_scales(magnitude, i, end, out,
                          [&](std::uint32_t m) { return nvfp4_scale(plan, m); });
   };
-  if (plan.tensor_poisoned) return scalar(n);
+  if (plan.tensor_poisoned) return {.poisoned = scalar(n).poisoned};
   bool poisoned = false;
   for (; i + N <= n; i += N) {
     const VI m = hn::LoadU(di, reinterpret_cast<const std::int32_t*>(magnitude) + i);
     if (!hn::AllFalse(di, hn::Gt(m, hn::Set(di, 0x7F7FFFFF)))) {
-      poisoned = scalar(i + N) || poisoned;
+      poisoned = scalar(i + N).poisoned || poisoned;
       continue;
     }
     const VF a = hn::BitCast(d, m);
@@ -136,19 +145,59 @@ bool Nvfp4Scales(const ScalePlan& plan, const std::uint32_t* HWY_RESTRICT magnit
     hn::StoreU(factor, d, out.factor + i);
     hn::StoreU(hn::DemoteTo(d8, code), d8, out.code + i);
   }
-  return scalar(n) || poisoned;
+  poisoned = scalar(n).poisoned || poisoned;
+  return {.poisoned = poisoned};
+}
+
+// In the order of linear_scale.
+ScaleFlags LinearScales(const ScalePlan& plan, const std::uint32_t* HWY_RESTRICT magnitude,
+                        std::int64_t n, const ScaleArrays& out) {
+  const D d;
+  const DI di;
+  const auto N = static_cast<std::int64_t>(hn::Lanes(d));
+  const VF max = hn::Set(d, plan.max), least = hn::Set(d, plan.spec.least_absmax);
+  const VF margin = hn::Set(d, plan.spec.margin), clip = hn::Set(d, plan.spec.clip);
+  const VF one = hn::Set(d, 1.0f), zero = hn::Zero(d);
+  const VF smallest = hn::Set(d, 0x1p-60f), largest = hn::Set(d, 0x1p60f);
+  const bool reciprocal = plan.spec.quotient == Quotient::kReciprocal;
+  auto poison = hn::Eq(zero, one), far = poison;  // none
+  std::int64_t i = 0;
+  for (; i + N <= n; i += N) {
+    const VI m = hn::LoadU(di, reinterpret_cast<const std::int32_t*>(magnitude) + i);
+    const auto bad = hn::RebindMask(d, hn::Gt(m, hn::Set(di, 0x7F7FFFFF)));
+    poison = hn::Or(poison, bad);
+    const VF a = hn::Max(hn::BitCast(d, hn::Min(m, hn::Set(di, 0x7F7FFFFF))), least);
+    VF s = hn::Mul(hn::Mul(hn::Div(a, max), margin), clip);
+    s = hn::IfThenElse(hn::Eq(s, zero), one, s);
+    const VF inverse = hn::Div(one, s);
+    const VF factor = hn::IfThenElse(bad, one, reciprocal ? inverse : s);
+    far = hn::Or(far, hn::Or(hn::Lt(factor, smallest), hn::Gt(factor, largest)));
+    hn::StoreU(hn::IfThenElse(bad, hn::BitCast(d, hn::Set(di, 0x7FC00000)), s), d, out.scale + i);
+    hn::StoreU(factor, d, out.factor + i);
+    hn::StoreU(inverse, d, out.inverse + i);
+  }
+  const ScaleFlags rest = scalar_scales(
+      magnitude, i, n, out, [&](std::uint32_t m) { return scale_of(plan, {.absmax = m}); });
+  return {.poisoned = !hn::AllFalse(d, poison) || rest.poisoned,
+          .invertible = hn::AllFalse(d, far) && rest.invertible && !reciprocal};
 }
 
 #else
 
-bool PowerOfTwoScales(const ScalePlan& plan, const std::uint32_t* magnitude, std::int64_t n,
-                      const ScaleArrays& out) {
+ScaleFlags PowerOfTwoScales(const ScalePlan& plan, const std::uint32_t* magnitude, std::int64_t n,
+                            const ScaleArrays& out) {
   return scalar_scales(magnitude, 0, n, out,
                        [&](std::uint32_t m) { return scale_of(plan, {.absmax = m}); });
 }
-bool Nvfp4Scales(const ScalePlan& plan, const std::uint32_t* magnitude, std::int64_t n,
-                 const ScaleArrays& out) {
+ScaleFlags Nvfp4Scales(const ScalePlan& plan, const std::uint32_t* magnitude, std::int64_t n,
+                       const ScaleArrays& out) {
   return scalar_scales(magnitude, 0, n, out, [&](std::uint32_t m) { return nvfp4_scale(plan, m); });
+}
+
+ScaleFlags LinearScales(const ScalePlan& plan, const std::uint32_t* magnitude, std::int64_t n,
+                        const ScaleArrays& out) {
+  return scalar_scales(magnitude, 0, n, out,
+                       [&](std::uint32_t m) { return scale_of(plan, {.absmax = m}); });
 }
 
 #endif  // HWY_TARGET != HWY_SCALAR
@@ -161,14 +210,20 @@ namespace sylvester::detail {
 
 HWY_EXPORT(PowerOfTwoScales);
 HWY_EXPORT(Nvfp4Scales);
+HWY_EXPORT(LinearScales);
 
-bool power_of_two_scales_simd(const ScalePlan& plan, const std::uint32_t* magnitude, std::int64_t n,
-                              const ScaleArrays& out) noexcept {
+ScaleFlags power_of_two_scales_simd(const ScalePlan& plan, const std::uint32_t* magnitude,
+                                    std::int64_t n, const ScaleArrays& out) noexcept {
   return HWY_DYNAMIC_DISPATCH(PowerOfTwoScales)(plan, magnitude, n, out);
 }
-bool nvfp4_scales_simd(const ScalePlan& plan, const std::uint32_t* magnitude, std::int64_t n,
-                       const ScaleArrays& out) noexcept {
+ScaleFlags nvfp4_scales_simd(const ScalePlan& plan, const std::uint32_t* magnitude, std::int64_t n,
+                             const ScaleArrays& out) noexcept {
   return HWY_DYNAMIC_DISPATCH(Nvfp4Scales)(plan, magnitude, n, out);
+}
+
+ScaleFlags linear_scales_simd(const ScalePlan& plan, const std::uint32_t* magnitude, std::int64_t n,
+                              const ScaleArrays& out) noexcept {
+  return HWY_DYNAMIC_DISPATCH(LinearScales)(plan, magnitude, n, out);
 }
 
 }  // namespace sylvester::detail
