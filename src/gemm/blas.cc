@@ -3,6 +3,7 @@
 //   products values exact in bfloat16, on a CPU with a bfloat16 dot product bfloat16 dots anything
 //   dequantized float32, library sgemm
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <map>
@@ -87,13 +88,13 @@ IntegerView integer_view(const OperandView& x) {
 
 namespace {
 
-bool integer_blas(const OperandView& A, const OperandView& B, MatrixView<float> D) {
+bool integer_blas(const OperandView& A, const OperandView& B, float alpha, MatrixView<float> D) {
   if (A.K > kMostExactK || !A.scale_outside_sum() || !B.scale_outside_sum()) return false;
   const IntegerView a = integer_view(A);
   if (!a.ok) return false;
   const IntegerView b = integer_view(B);
   if (!b.ok) return false;
-  OuterScales scales = outer_scales(A, B);
+  OuterScales scales = outer_scales(A, B, alpha);
   const float unit = std::ldexp(1.0f, -a.point - b.point);
   if (unit != 1.0f) {
     if (scales.a.empty()) {
@@ -140,11 +141,11 @@ PackJob bfloat16_job(const OperandView& x) {
   return job;
 }
 
-bool bfloat16_blas(const OperandView& A, const OperandView& B, MatrixView<float> D) {
+bool bfloat16_blas(const OperandView& A, const OperandView& B, float alpha, MatrixView<float> D) {
   const PanelKernel* kernel = bfloat16_kernel();
   if (kernel == nullptr || !exact_in_bfloat16(A) || !exact_in_bfloat16(B)) return false;
   if (!A.scale_outside_sum() || !B.scale_outside_sum()) return false;
-  const OuterScales scales = outer_scales(A, B);
+  const OuterScales scales = outer_scales(A, B, alpha);
   panel_product(*kernel, bfloat16_job(A), bfloat16_job(B), [&](const PanelBlock& block) {
     for (std::int64_t i = 0; i < block.rows; ++i) {
       const std::int64_t m = block.m0 + i;
@@ -214,11 +215,11 @@ Dequantized dequantize_operand(const OperandView& x) {
 
 }  // namespace
 
-void blas_product(const OperandView& A, const OperandView& B, MatrixView<float> D) {
-  if (!scalar_target() && (integer_blas(A, B, D) || bfloat16_blas(A, B, D))) return;
+void blas_product(const OperandView& A, const OperandView& B, float alpha, MatrixView<float> D) {
+  if (!scalar_target() && (integer_blas(A, B, alpha, D) || bfloat16_blas(A, B, alpha, D))) return;
   const Dequantized a = dequantize_operand(A);
   const Dequantized b = dequantize_operand(B);
-  product(a.view, !a.along_k, b.view, b.along_k, D);
+  product(a.view, !a.along_k, b.view, b.along_k, D, alpha);
 }
 
 }  // namespace sylvester::detail

@@ -27,8 +27,8 @@ struct OuterScales {
   const float* cols(std::int64_t n0) const { return b.empty() ? nullptr : b.data() + n0; }
 };
 
-// The scales of both, read at the first k.
-OuterScales outer_scales(const OperandView& A, const OperandView& B);
+// The scales of both, read at the first k; those of A times alpha.
+OuterScales outer_scales(const OperandView& A, const OperandView& B, float alpha = 1.0f);
 
 // A finished window of C: rows [m0, m0 + rows), columns [n0, n0 + cols).
 struct IntBlock {
@@ -57,10 +57,14 @@ struct IntegerView {
 IntegerView integer_view(const OperandView& x);
 
 // The fast path, scales included wherever they are; bits not promised.
-void blas_product(const OperandView& A, const OperandView& B, MatrixView<float> D);
+void blas_product(const OperandView& A, const OperandView& B, float alpha, MatrixView<float> D);
 
 // One chain or more of fused steps, from C0 (or +0 when its data is null); `scales` enter the sum.
 void hardware_product(const OperandView& A, const OperandView& B, const Accumulation& accumulation,
                       ScaleInput scales, MatrixView<const float> C0, MatrixView<float> D);
+
+// Float4_e2m1fn with ue8m0 or ue4m3 scales of groups inside the sum, without the tensor's scale.
+void grouped_product(const OperandView& A, const OperandView& B, const Accumulation& accumulation,
+                     MatrixView<float> D);
 
 }  // namespace sylvester::detail

@@ -60,7 +60,7 @@ void product_of_codes(const OperandView& A, const OperandView& B, const Accumula
       detail::integer_product(A, B, {}, D);
       return add_start(C0, D);
     case AccumulationKind::kBlas:
-      detail::blas_product(A, B, D);
+      detail::blas_product(A, B, 1.0f, D);
       return add_start(C0, D);
   }
 }

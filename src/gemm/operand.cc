@@ -40,6 +40,8 @@ ScaleView scale_view(const QuantizedMatrix& m, bool transposed) {
   view.scales = m.scales.data();
   view.zeros = m.zeros.empty() ? nullptr : m.zeros.data();
   view.codes = m.scale_codes.empty() ? nullptr : m.scale_codes.data();
+  view.format = m.spec.scale_format;
+  view.tensor_scale = m.tensor_scale;
   view.row_block = transposed ? m.block_cols : m.block_rows;
   view.k_block = transposed ? m.block_rows : m.block_cols;
   view.row_stride = transposed ? 1 : m.scale_cols;
@@ -141,15 +143,15 @@ void dequantize_rows(const OperandView& x, std::int64_t first, std::int64_t coun
   });
 }
 
-OuterScales outer_scales(const OperandView& A, const OperandView& B) {
-  const auto rows = [](const OperandView& x) {
+OuterScales outer_scales(const OperandView& A, const OperandView& B, float alpha) {
+  const auto rows = [](const OperandView& x, float factor) {
     Buffer<float> out;
-    if (x.scaling.scales == nullptr) return out;
+    if (x.scaling.scales == nullptr && factor == 1.0f) return out;
     out.resize(x.rows);
-    for (std::int64_t r = 0; r < x.rows; ++r) out[r] = x.scale(r, 0);
+    for (std::int64_t r = 0; r < x.rows; ++r) out[r] = factor * x.scale(r, 0);
     return out;
   };
-  return {rows(A), rows(B)};
+  return {rows(A, alpha), rows(B, 1.0f)};
 }
 
 bool integer_operand(const OperandView& x) {

@@ -14,6 +14,8 @@ struct ScaleView {
   const float* scales = nullptr;        // null: every scale is 1
   const float* zeros = nullptr;         // null: every zero point is 0
   const std::uint8_t* codes = nullptr;  // of the scales, where their format has codes
+  DType format = DType::kFloat32;       // of the scales
+  float tensor_scale = 1.0f;            // NVFP4's second level, contained in `scales`
   std::int64_t row_block = 1;
   std::int64_t k_block = 1;
   std::int64_t row_stride = 0;

@@ -73,7 +73,7 @@ void check(const Operand& A, const Operand& B, const Accumulation& policy, const
 
 void check_all_blocks(DType a, bool asym_a, DType b, bool asym_b, const char* policy_name) {
   const Accumulation policy = parse_accumulation(policy_name);
-  constexpr std::int64_t M = 17, N = 21, K = 72;
+  constexpr std::int64_t M = 7, N = 11, K = 72;
   std::uint64_t seed = 100;
   for (const Blocks& blocks_a : kBlocks) {
     for (const Blocks& blocks_b : kBlocks) {

@@ -20,11 +20,22 @@ struct Operand {
   std::int64_t cols() const { return transposed ? matrix->rows : matrix->cols; }
 };
 
-// C[m, n] = sum_k A[m, k] B[n, k], scales applied in cuBLASLt's order. Shapes: A [M, K], B [N, K],
-// C [M, N]; both operands have their rows along K, as the tensor cores take them.
-// Errors: ShapeError; UnsupportedError when the policy has no such operand pair.
+struct MatmulOptions {
+  float alpha = 1.0f;
+  DType out = DType::kFloat32;  // or kBFloat16, kFloat16: C rounded to nearest even, still float32
+};
+
+// C[m, n] = sum_k A[m, k] B[n, k], scales applied in cuBLASLt's order: the policy's sum of codes,
+// times float32((alpha scale_a) scale_b), rounded to `out`. Scales that change along K (groups,
+// blocks, MX, NVFP4) enter the sum as docs/products.md says for each policy.
+// Shapes: A [M, K], B [N, K], C [M, N]; both operands have their rows along K, as the tensor cores
+// take them. K = 0 gives zeros.
+// Errors: ShapeError; UnsupportedError when the policy has no such operand pair; ValueError for
+// another `out`.
+// Determinism: bit-exact on every target and thread count, "blas" apart (docs/products.md).
+//   matmul(quantize(X, spec), quantize(W, spec), parse_accumulation("sm90-cublaslt"), Y);
 void matmul(const Operand& A, const Operand& B, const Accumulation& accumulation,
-            MatrixView<float> C);
+            MatrixView<float> C, const MatmulOptions& options = {});
 
 // Codes without scales: what the instruction computes. C0 is the accumulator's start, or empty.
 void matmul_codes(MatrixView<const std::uint8_t> A, DType a, MatrixView<const std::uint8_t> B,
