@@ -1,23 +1,29 @@
 #include "sylvester/nn/linear_plan.h"
 
+#include <numeric>
 #include <utility>
 
 namespace sylvester {
 namespace {
 
-// Codes of the stored matrix can be read transposed when its blocks can: whole tensors, rows and
-// columns, rectangles. Groups and MX blocks lie along the contraction, so the transposed matrix is
-// quantized on its own.
-bool transposable(const QuantSpec& spec) {
+// Blocks of the spec along the contraction: operands are padded with zeros to a multiple of it,
+// which changes no sum. 1 when any length will do.
+std::int64_t contraction_blocks(const QuantSpec& spec) {
+  if (is_cast(spec)) return 1;
   switch (spec.granularity) {
-    case Granularity::kTensor:
-    case Granularity::kRow:
-    case Granularity::kColumn:
-    case Granularity::kBlock:
-      return true;
+    case Granularity::kGroup:
+      return spec.group;
+    case Granularity::kMx:
+      return 32;
+    case Granularity::kNvfp4:
+      return 16;
     default:
-      return is_cast(spec);
+      return 1;
   }
+}
+
+std::int64_t contraction_blocks(const Product& product) {
+  return std::lcm(contraction_blocks(product.a), contraction_blocks(product.b));
 }
 
 QuantSpec transposed(QuantSpec spec) {
@@ -31,14 +37,21 @@ QuantSpec transposed(QuantSpec spec) {
 }
 
 // `rows`, `cols`: rotation of the stored matrix along its last and its first dimension.
-OperandPlan stored(bool rows, bool cols, const QuantSpec& spec) {
-  return {.rotation = {.rows = rows, .cols = cols}, .spec = spec};
+OperandPlan stored(bool rows, bool cols, const QuantSpec& spec, const Product& product) {
+  return {.rotation = {.rows = rows, .cols = cols, .pad_cols = contraction_blocks(product)},
+          .spec = spec};
 }
-OperandPlan read_transposed(bool rows, bool cols, const QuantSpec& spec) {
-  if (transposable(spec)) {
+
+// An operand that is the transposed matrix. Codes of the stored matrix are read transposed where
+// its blocks can be: whole tensors, rows and columns, rectangles. Where blocks lie along the
+// contraction the transposed matrix is quantized on its own.
+OperandPlan read_transposed(bool rows, bool cols, const QuantSpec& spec, const Product& product) {
+  const std::int64_t blocks = contraction_blocks(product);
+  if (blocks == 1) {
     return {.rotation = {.rows = rows, .cols = cols}, .spec = transposed(spec), .transposed = true};
   }
-  return {.rotation = {.transpose = true, .rows = cols, .cols = rows}, .spec = spec};
+  return {.rotation = {.transpose = true, .rows = cols, .cols = rows, .pad_cols = blocks},
+          .spec = spec};
 }
 
 }  // namespace
@@ -46,12 +59,12 @@ OperandPlan read_transposed(bool rows, bool cols, const QuantSpec& spec) {
 // A of each product is [M, K]; B is taken as [N, K].
 LinearPlan plan(const LinearRecipe& r) {
   return {
-      .x_F = stored(r.F.middle, r.F.left, r.F.a),
-      .w_F = stored(r.F.middle, r.F.right, r.F.b),  // B = W', taken as W
-      .e_E = stored(r.E.middle, r.E.left, r.E.a),
-      .w_E = read_transposed(r.E.right, r.E.middle, r.E.b),  // B = W, taken as W'
-      .e_G = read_transposed(r.G.left, r.G.middle, r.G.a),   // A = E'
-      .x_G = read_transposed(r.G.right, r.G.middle, r.G.b),  // B = X, taken as X'
+      .x_F = stored(r.F.middle, r.F.left, r.F.a, r.F),
+      .w_F = stored(r.F.middle, r.F.right, r.F.b, r.F),  // B = W', taken as W
+      .e_E = stored(r.E.middle, r.E.left, r.E.a, r.E),
+      .w_E = read_transposed(r.E.right, r.E.middle, r.E.b, r.E),  // B = W, taken as W'
+      .e_G = read_transposed(r.G.left, r.G.middle, r.G.a, r.G),   // A = E'
+      .x_G = read_transposed(r.G.right, r.G.middle, r.G.b, r.G),  // B = X, taken as X'
   };
 }
 

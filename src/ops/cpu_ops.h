@@ -96,6 +96,19 @@ class CpuOps final : public Ops {
                   const AdamWArgs& args) override;
 
  private:
+  // A matrix ready for rotation and quantizer; `rotated` when the rotation is done already.
+  template <class T>
+  struct Arranged {
+    MatrixView<const T> matrix;
+    bool rotated = false;
+  };
+  template <class T>
+  Arranged<T> arrange(MatrixView<const T> X, const Rotation& rotation);
+  template <class T>
+  void quantize_matrix(const Arranged<T>& arranged, const Rotation& rotation, const QuantSpec& spec,
+                       QuantizedTensor& out, CpuQuantized& storage, const RandomStream& stream,
+                       QuantStats* stats);
+
   // Work space kept between calls, so that a training step allocates nothing large.
   template <class T>
   T* scratch(std::int64_t elements);

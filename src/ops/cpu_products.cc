@@ -105,55 +105,74 @@ void CpuOps::quantize(const Tensor& X, const Rotation& rotation, const QuantSpec
     out.storage = std::make_unique<CpuQuantized>();
     storage = static_cast<CpuQuantized*>(out.storage.get());
   }
-  const bool identity = is_identity(spec);
   storage->is_double = X.dtype() == DType::kFloat64;
-  if (storage->is_double && !identity) {
+  if (storage->is_double && !is_identity(spec)) {
     throw UnsupportedError("quantize: float64 tensors take only the identity spec 'fp32', got '" +
                            to_string(spec) + "'");
   }
-  const std::int64_t rows = rotation.transpose ? last(X) : rows_of(X);
-  const std::int64_t cols = rotation.transpose ? rows_of(X) : last(X);
-  const std::int64_t length = rotation.cols ? hadamard_length(rows) : rows;
-  out.rows = length;
-  out.cols = cols;
-  out.spec = spec;
   with_type(X, [&](auto zero) {
     using T = decltype(zero);
-    MatrixView<const T> source(X.data<T>(), rows_of(X), last(X));
-    const bool pad = length != rows;
-    if (rotation.transpose || pad) {
-      T* work = scratch<T>(length * cols);
-      if (rotation.transpose) {
-        transpose(source, work);
-      } else {
-        std::copy_n(source.data, source.size(), work);
-      }
-      std::fill_n(work + rows * cols, (length - rows) * cols, T(0));
-      source = {work, length, cols};
-    }
-    const Rotation turn{.rows = rotation.rows, .cols = rotation.cols};
-    if constexpr (std::is_same_v<T, double>) {
-      storage->values64.resize(source.size());
-      rotate_forward(source, turn, MatrixView<double>(storage->values64.data(), length, cols));
-      if (stats != nullptr) *stats = {.count = length * cols, .sqnr_db = INFINITY};
-    } else if (identity) {
-      QuantizedMatrix& m = storage->matrix;
-      m.spec = spec;
-      m.rows = m.block_rows = length;
-      m.cols = m.block_cols = cols;
-      m.values.resize(source.size());
-      rotate_forward(source, turn, MatrixView<float>(m.values.data(), length, cols));
-      if (stats != nullptr) *stats = {.count = length * cols, .sqnr_db = INFINITY};
-    } else if (stats != nullptr) {
-      Buffer<float> turned(source.size());
-      const MatrixView<float> view(turned.data(), length, cols);
-      rotate_forward(source, turn, view);
-      sylvester::quantize(view, spec, storage->matrix, stats, stream);
-    } else {
-      rotate_quantize(source, {.rows = turn.rows, .cols = turn.cols}, spec, storage->matrix,
-                      nullptr, stream);
-    }
+    const MatrixView<const T> source(X.data<T>(), rows_of(X), last(X));
+    out.spec = spec;
+    quantize_matrix(arrange(source, rotation), rotation, spec, out, *storage, stream, stats);
   });
+}
+
+// The matrix that rotation and quantizer see: transposed, zero rows below for the left transform,
+// and, where columns must be padded, already rotated.
+template <class T>
+CpuOps::Arranged<T> CpuOps::arrange(MatrixView<const T> X, const Rotation& r) {
+  const std::int64_t rows = r.transpose ? X.cols : X.rows, cols = r.transpose ? X.rows : X.cols;
+  const std::int64_t length = r.cols ? hadamard_length(rows) : rows;
+  const std::int64_t width = (cols + r.pad_cols - 1) / r.pad_cols * r.pad_cols;
+  if (!r.transpose && length == rows && width == cols) return {X, false};
+  T* work = scratch<T>(length * cols + (width == cols ? 0 : length * width));
+  if (r.transpose) {
+    transpose(X, work);
+  } else {
+    std::copy_n(X.data, X.size(), work);
+  }
+  std::fill_n(work + rows * cols, (length - rows) * cols, T(0));
+  const MatrixView<T> whole(work, length, cols);
+  if (width == cols) return {whole, false};
+  rotate_forward(MatrixView<const T>(whole), Rotation{.rows = r.rows, .cols = r.cols}, whole);
+  const MatrixView<T> wide(work + length * cols, length, width);
+  for (std::int64_t i = 0; i < length; ++i) {
+    std::copy_n(whole.row(i), cols, wide.row(i));
+    std::fill_n(wide.row(i) + cols, width - cols, T(0));
+  }
+  return {wide, true};
+}
+
+template <class T>
+void CpuOps::quantize_matrix(const Arranged<T>& arranged, const Rotation& rotation,
+                             const QuantSpec& spec, QuantizedTensor& out, CpuQuantized& storage,
+                             const RandomStream& stream, QuantStats* stats) {
+  const MatrixView<const T> X = arranged.matrix;
+  const Rotation turn =
+      arranged.rotated ? Rotation{} : Rotation{.rows = rotation.rows, .cols = rotation.cols};
+  out.rows = X.rows;
+  out.cols = X.cols;
+  if (stats != nullptr) *stats = {.count = X.size(), .sqnr_db = INFINITY};
+  if constexpr (std::is_same_v<T, double>) {
+    storage.values64.resize(X.size());
+    rotate_forward(X, turn, MatrixView<double>(storage.values64.data(), X.rows, X.cols));
+  } else if (is_identity(spec)) {
+    QuantizedMatrix& m = storage.matrix;
+    m.spec = spec;
+    m.rows = m.block_rows = X.rows;
+    m.cols = m.block_cols = X.cols;
+    m.values.resize(X.size());
+    rotate_forward(X, turn, MatrixView<float>(m.values.data(), X.rows, X.cols));
+  } else if (stats != nullptr) {
+    Buffer<float> turned(X.size());
+    const MatrixView<float> view(turned.data(), X.rows, X.cols);
+    rotate_forward(X, turn, view);
+    sylvester::quantize(view, spec, storage.matrix, stats, stream);
+  } else {
+    rotate_quantize(X, {.rows = turn.rows, .cols = turn.cols}, spec, storage.matrix, nullptr,
+                    stream);
+  }
 }
 
 namespace {

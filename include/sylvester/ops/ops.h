@@ -41,13 +41,14 @@ class QuantizedTensor {
   std::int64_t bytes() const { return storage ? storage->bytes() : 0; }
 };
 
-// What happens to a matrix before it is quantized. Transposition comes first, then rows and cols
-// refer to the transposed matrix.
+// What happens to a matrix before it is quantized, in this order: transposition (rows and cols
+// below refer to the transposed matrix), rotation, zero columns on the right.
 struct Rotation {
   bool transpose = false;
   bool rows = false;  // right transform: each row times H
   bool cols = false;  // left transform: each column times H; a column length without a Hadamard
                       // matrix is zero-padded to hadamard_length(), so the result has more rows
+  std::int64_t pad_cols = 1;  // columns up to a multiple of it (blocks along the contraction)
   friend bool operator==(const Rotation&, const Rotation&) = default;
 };
 
