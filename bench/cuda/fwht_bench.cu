@@ -1,8 +1,10 @@
 // Row transforms as a share of a device-to-device copy of the same bytes, in the same process.
 // Usage: cuda_fwht_bench [megabytes of one tensor, default 512]
+//        cuda_fwht_bench --one N [cols]    one bfloat16 transform and nothing else, for a profiler
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <string_view>
 #include <vector>
 
 #include "cuda/device_timer.h"
@@ -14,6 +16,18 @@ namespace cuda = sylvester::cuda;
 namespace bench = sylvester::bench;
 
 int main(int argc, char** argv) {
+  if (argc > 2 && std::string_view(argv[1]) == "--one") {
+    const std::int64_t n = std::atoll(argv[2]), size = std::int64_t{256} << 20;
+    cuda::DeviceBuffer x(size), y(size);
+    bench::fill_random(x.data(), size / 2, 1);
+    const std::int64_t other = size / 2 / n;
+    const bool cols = argc > 3;
+    const cuda::DeviceMatrix X(x.data(), DType::kBFloat16, cols ? n : other, cols ? other : n);
+    const cuda::DeviceMatrix Y(y.data(), DType::kBFloat16, X.rows, X.cols);
+    cols ? cuda::hadamard_cols(X, Y) : cuda::hadamard_rows(X, Y);
+    cuda::synchronize();
+    return 0;
+  }
   const std::int64_t bytes = (argc > 1 ? std::atoll(argv[1]) : 512) * (std::int64_t{1} << 20);
   std::printf("device %s\n", cuda::device_info().name.c_str());
   cuda::DeviceBuffer x(bytes), y(bytes);
@@ -22,13 +36,7 @@ int main(int argc, char** argv) {
   const auto measure = [&](const auto& work) {
     return bench::time_calls([&](cudaStream_t s, int) { work(s); }, 3);
   };
-  const auto copy_rate = [&] {
-    const bench::Timing t = measure([&](cudaStream_t s) {
-      bench::check(cudaMemcpyAsync(y.data(), x.data(), bytes, cudaMemcpyDeviceToDevice, s));
-    });
-    return 2.0 * bytes / t.median;
-  };
-  double copy = copy_rate();
+  const double copy = bench::copy_rate(x.data(), y.data(), bytes);
   std::printf("copy %.3f TB/s\n", copy * 1e-12);
   std::printf("%-10s %8s %9s %7s %18s\n", "type", "n", "TB/s", "share", "spread");
   const auto row = [&](const char* name, DType dtype, int size, std::int64_t n,
@@ -59,6 +67,4 @@ int main(int argc, char** argv) {
   for (const std::int64_t n : {512, 2048, 4096, 8192, 16384}) {
     row("bf16 cols", DType::kBFloat16, 2, n, {}, true);
   }
-  copy = copy_rate();
-  std::printf("copy again %.3f TB/s\n", copy * 1e-12);
 }

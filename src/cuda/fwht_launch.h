@@ -19,9 +19,13 @@ int resident_blocks(const void* kernel, int threads, std::int64_t shared_bytes,
 // Rows of order 2^m, m in 1 ... 15. False: the job does not suit (alignment, stride).
 template <class T, class Output>
 bool launch_pow2(const RowsJob& job, const Output& output, cudaStream_t stream);
-// Rows of order K 2^m. False: the job does not suit (size, alignment).
+// Rows of order K 2^m. False: the job does not suit (size, alignment, signs after the transform).
 template <class T, class Output>
 bool launch_base(const RowsJob& job, const Output& output, cudaStream_t stream);
+// Columns of order 2^m, m in 6 ... 15, one transform a column. False: the job does not suit.
+template <class T, class Output>
+bool launch_cols(const RowsJob& job, std::int64_t cols, const Output& output, cudaStream_t stream);
+// Any order, shape, stride and alignment.
 template <class T>
 void launch_any(const AnyJob& job, cudaStream_t stream);
 

@@ -11,7 +11,7 @@ namespace sylvester::cuda::detail {
 
 template <class T, int kPower>
 struct Pow2Shape {
-  static constexpr int kGroup = kPower <= 11 ? 32 : kPower == 12 ? 128 : (1 << kPower) / 64;
+  static constexpr int kGroup = kPower <= 11 ? 32 : (1 << kPower) / 64;
   static constexpr int kThreads = kPower <= 11 ? 128 : kGroup;
   static constexpr int kTile = kGroup * 64;  // elements
   static constexpr int kRows = kTile >> kPower;
@@ -22,7 +22,7 @@ struct Pow2Shape {
   static constexpr int kTileBytes = kTile * (64 + pad<T>()) / 64 * 4;
   static constexpr int kInBytes = sizeof(T) == 2 ? kTile * 2 : kTileBytes;
   // Incoming buffers beside the tile; float32 is transformed where it lands.
-  static constexpr int kBuffers = sizeof(T) == 2 ? (kPower <= 13 ? 1 : 1) : (kPower == 15 ? 1 : 2);
+  static constexpr int kBuffers = sizeof(T) == 2 || kPower == 15 ? 1 : 2;
   static constexpr int kGroupBytes = kBuffers * kInBytes + (sizeof(T) == 2 ? kTileBytes : 0);
   static constexpr int kSharedBytes = kGroupBytes * (kThreads / kGroup) + 16 * kBuffers * 4;
 };
@@ -56,8 +56,8 @@ __global__ __launch_bounds__(
   constexpr int kPad = pad<T>();
 
   const auto in_buffer = [&](int b) { return reinterpret_cast<T*>(mine + b * S::kInBytes); };
-  const auto fetch = [&](std::int64_t tile, int b) {
-    const std::int64_t row = tile * S::kRows;
+  const auto fetch = [&](std::int64_t turn, int b) {
+    const std::int64_t row = (job.backwards ? tiles - 1 - turn : turn) * S::kRows;
     const int rows = static_cast<int>(min(std::int64_t{S::kRows}, job.rows - row));
     const AsyncCopy copy{barriers + b};
     copy.begin(lane, rows * n * sizeof(T));
@@ -80,25 +80,26 @@ __global__ __launch_bounds__(
     if (first + b * stride < tiles) fetch(first + b * stride, b);
   }
   typename Output::State state = output.begin();
-  int turn = 0;
-  for (std::int64_t tile = first; tile < tiles; tile += stride, ++turn) {
-    const int b = turn % S::kBuffers;
-    AsyncCopy{barriers + b}.wait(turn / S::kBuffers & 1);
+  int round = 0;
+  for (std::int64_t turn = first; turn < tiles; turn += stride, ++round) {
+    const std::int64_t tile = job.backwards ? tiles - 1 - turn : turn;
+    const int b = round % S::kBuffers;
+    AsyncCopy{barriers + b}.wait(round / S::kBuffers & 1);
 #if __CUDA_ARCH__ < 900
     group_sync<S::kGroup>();
 #endif
     T* in = in_buffer(b);
     float* values = reinterpret_cast<float*>(sizeof(T) == 2 ? mine + S::kBuffers * S::kInBytes
                                                             : mine + b * S::kInBytes);
-    first_stages(in, values, lane, kPower < 6 ? kPower : 6,
-                 chunk_signs(job, tile * (S::kTile / 64) + lane));
+    first_stages<6>(in, values, lane, kPower < 6 ? kPower : 6,
+                    chunk_signs(job, tile * (S::kTile / 64) + lane), 0);
     group_sync<S::kGroup>();
-    const std::int64_t next = tile + S::kBuffers * stride;
+    const std::int64_t next = turn + S::kBuffers * stride;
     if constexpr (sizeof(T) == 2) {
       if (next < tiles) fetch(next, b);
     }
     if constexpr (S::kMiddle > 0) {
-      using Item = LaterItem<S::kMiddle, S::kMiddleWidth, kPad>;
+      using Item = LaterItem<S::kMiddle, S::kMiddleWidth, kPad, 6>;
       constexpr int kItems = 64 / Item::kCount;
 #pragma unroll
       for (int i = 0; i < kItems; ++i) {
@@ -111,12 +112,13 @@ __global__ __launch_bounds__(
       group_sync<S::kGroup>();
     }
     {
-      using Item = LaterItem<S::kLast, S::kLastWidth, kPad>;
+      using Item = LaterItem<S::kLast, S::kLastWidth, kPad, 6>;
       constexpr int kItems = 64 / Item::kCount;
       constexpr int kLow = S::kMiddle > 0 ? 6 + S::kMiddle : 6;
       const std::int64_t row0 = tile * S::kRows;
       const int rows = static_cast<int>(min(std::int64_t{S::kRows}, job.rows - row0));
-#pragma unroll
+      // More than a few items at once would not fit the registers.
+#pragma unroll(kItems > 4 ? 4 : kItems)
       for (int i = 0; i < kItems; ++i) {
         Item item;
         const int e = Item::element(lane + i * S::kGroup, kLow);

@@ -32,11 +32,11 @@ __device__ inline std::uint32_t narrow(float a, float b, const __half*) {
   return word;
 }
 
-// Shared-memory place of tile element e: rows of 64 with padding behind each, so that 16-byte
-// accesses of neighbouring threads fall into different banks.
-template <int kPad>
+// Shared-memory place of tile element e: padding behind each chunk, so that 16-byte accesses of
+// neighbouring threads fall into different banks.
+template <int kPad, int kChunkBits>
 __device__ __forceinline__ int place(int e) {
-  return e + (e >> 6) * kPad;
+  return e + (e >> kChunkBits) * kPad;
 }
 // 16-bit inputs arrive in a buffer of their own; float32 is transformed where it lands.
 template <class T>
@@ -74,19 +74,20 @@ __device__ __forceinline__ float flip(float x, bool negative) {
   return __uint_as_float(__float_as_uint(x) ^ (negative ? 0x80000000u : 0u));
 }
 
-// Stages 1 ... 2^(bits-1), bits <= 6, on the 64 elements of a chunk. The thread reads its 16-byte
-// vectors in the order q = r ^ (chunk & 7), which spreads eight threads over all banks; registers
-// keep that order, and the stages above the vector use swapped_butterflies. Input order and output
-// order in memory are plain. `signs` is the chunk's word of Diag(r), or nullptr.
-template <class T>
+// Stages 1 ... 2^(bits-1), bits <= kChunkBits, on one chunk. The thread reads its 16-byte vectors
+// in the order q = r ^ s, which spreads eight threads over all banks; registers keep that order,
+// and the stages above the vector use swapped_butterflies. Input order and output order in memory
+// are plain. `signs` is the word of Diag(r) whose low bits belong to the chunk, or nullptr.
+template <int kChunkBits, class T>
 __device__ __forceinline__ void first_stages(const T* in, float* tile, int chunk, int bits,
-                                             const std::uint64_t* signs) {
+                                             const std::uint64_t* signs, int sign_shift) {
+  constexpr int kChunk = 1 << kChunkBits;
   constexpr int kVector = 16 / sizeof(T);  // elements of a vector
-  constexpr int kVectors = 64 / kVector;   // 8 or 16
+  constexpr int kVectors = kChunk / kVector;
   constexpr int kVectorBits = sizeof(T) == 2 ? 3 : 2;
-  const int s = chunk & 7;
+  const int s = chunk & (kVectors < 8 ? kVectors - 1 : 7);
   const uint4* source = reinterpret_cast<const uint4*>(in) + chunk * kVectors;
-  float f[64];
+  float f[kChunk];
 #pragma unroll
   for (int r = 0; r < kVectors; ++r) {
     const uint4 v = source[r ^ s];
@@ -106,7 +107,7 @@ __device__ __forceinline__ void first_stages(const T* in, float* tile, int chunk
     }
   }
   if (signs != nullptr) {
-    const std::uint64_t word = *signs;
+    const std::uint64_t word = *signs >> sign_shift;
 #pragma unroll
     for (int r = 0; r < kVectors; ++r) {
       const auto mask = static_cast<std::uint32_t>(word >> ((r ^ s) * kVector));
@@ -117,7 +118,7 @@ __device__ __forceinline__ void first_stages(const T* in, float* tile, int chunk
     }
   }
 #pragma unroll
-  for (int b = 0; b < 6; ++b) {
+  for (int b = 0; b < kChunkBits; ++b) {
     if (b < bits) {
       // Vector bits 0 ... 2 are the swapped ones; bit 3 of sixteen vectors is not.
       if (b < kVectorBits || b - kVectorBits > 2) {
@@ -127,7 +128,7 @@ __device__ __forceinline__ void first_stages(const T* in, float* tile, int chunk
       }
     }
   }
-  float4* target = reinterpret_cast<float4*>(tile + chunk * (64 + pad<T>()));
+  float4* target = reinterpret_cast<float4*>(tile + chunk * (kChunk + pad<T>()));
 #pragma unroll
   for (int r = 0; r < kVectors; ++r) {
     const int q = (r ^ s) * (kVector / 4);
@@ -163,8 +164,8 @@ __device__ __forceinline__ void store_floats(float* to, const float* from) {
 }
 
 // An item of a later pass: kWidth consecutive elements at each of 2^kStages places 2^low apart
-// (low >= 6). Items count along the low index first.
-template <int kStages, int kWidth, int kPad>
+// (low >= kChunkBits). Items count along the low index first.
+template <int kStages, int kWidth, int kPad, int kChunkBits>
 struct LaterItem {
   static constexpr int kCount = kWidth << kStages;
   float f[kCount];
@@ -177,17 +178,17 @@ struct LaterItem {
     return (l << kWidthBits) | (u << (low + kStages));
   }
   static __device__ __forceinline__ int step(int low) {
-    return (1 << low) + (1 << (low - 6)) * kPad;
+    return (1 << low) + (1 << (low - kChunkBits)) * kPad;
   }
   __device__ __forceinline__ void load(const float* tile, int e, int low) {
-    const float* p = tile + place<kPad>(e);
+    const float* p = tile + place<kPad, kChunkBits>(e);
 #pragma unroll
     for (int r = 0; r < (1 << kStages); ++r) {
       load_floats<kWidth>(p + r * step(low), f + r * kWidth);
     }
   }
   __device__ __forceinline__ void store(float* tile, int e, int low) const {
-    float* p = tile + place<kPad>(e);
+    float* p = tile + place<kPad, kChunkBits>(e);
 #pragma unroll
     for (int r = 0; r < (1 << kStages); ++r) {
       store_floats<kWidth>(p + r * step(low), f + r * kWidth);

@@ -135,6 +135,24 @@ void check_pair(const DeviceMatrix& X, const DeviceMatrix& Y, const char* what) 
   }
 }
 
+// y = y Diag(r) behind the transform; changing a sign and rounding commute.
+template <class T>
+__global__ void flip_signs_kernel(const RowsJob job) {
+  T* y = static_cast<T*>(job.y);
+  for (std::int64_t i = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x; i < job.rows * job.n;
+       i += std::int64_t{gridDim.x} * blockDim.x) {
+    if (sign_after(job, i)) {
+      T& at = y[i / job.n * job.y_stride + i % job.n];
+      at = -at;
+    }
+  }
+}
+template <class T>
+void flip_signs(const RowsJob& job, cudaStream_t stream) {
+  flip_signs_kernel<T><<<device_info().multiprocessors * 8, 256, 0, stream>>>(job);
+  check_launch("signs");
+}
+
 template <class T>
 void rows_typed(const DeviceMatrix& X, const DeviceMatrix& Y, const RowsJob& resolved,
                 cudaStream_t stream) {
@@ -149,7 +167,14 @@ void rows_typed(const DeviceMatrix& X, const DeviceMatrix& Y, const RowsJob& res
     job.y_stride = blocks == 1 ? Y.stride : job.n;
     const StoreOutput<T> output{static_cast<T*>(Y.data), job.y_stride};
     if (job.base == 1 && job.power > 0 && launch_pow2<T>(job, output, stream)) return;
-    if (job.base > 1 && launch_base<T>(job, output, stream)) return;
+    if (job.base > 1) {
+      RowsJob unsigned_job = job;
+      unsigned_job.signs_after = nullptr;
+      if (launch_base<T>(unsigned_job, output, stream)) {
+        if (job.signs_after != nullptr) flip_signs<T>(job, stream);
+        return;
+      }
+    }
     job.rows = X.rows;
   }
   AnyJob any{job, X.rows, blocks, X.stride, 1, Y.stride, 1};
@@ -159,6 +184,15 @@ void rows_typed(const DeviceMatrix& X, const DeviceMatrix& Y, const RowsJob& res
 template <class T>
 void cols_typed(const DeviceMatrix& X, const DeviceMatrix& Y, const RowsJob& resolved,
                 cudaStream_t stream) {
+  if (resolved.n == X.rows) {
+    RowsJob job = resolved;
+    job.x = X.data;
+    job.y = Y.data;
+    job.x_stride = X.stride;
+    job.y_stride = Y.stride;
+    const StoreOutput<T> output{static_cast<T*>(Y.data), Y.stride};
+    if (launch_cols<T>(job, X.cols, output, stream)) return;
+  }
   AnyJob any{resolved, X.cols, X.rows / resolved.n, 1, X.stride, 1, Y.stride};
   any.base.x = X.data;
   any.base.y = Y.data;

@@ -20,7 +20,8 @@ struct RowsJob {
   const std::uint64_t* signs_before = nullptr;
   const std::uint64_t* signs_after = nullptr;
   int sign_words = 1;
-  bool transposed_base = false;             // the inverse map: H_K' instead of H_K
+  bool backwards = false;        // the last tile first: it is the likeliest to be in the L2 cache
+  bool transposed_base = false;  // the inverse map: H_K' instead of H_K
   const std::int8_t* base_signs = nullptr;  // [K][K] on the device, generic kernels only
 };
 

@@ -1,0 +1,9 @@
+#include "cuda/fwht_cols_launch.cuh"
+#include "cuda/quant_output.cuh"
+
+namespace sylvester::cuda::detail {
+
+template bool launch_cols<__nv_bfloat16>(const RowsJob&, std::int64_t, const QuantOutput&,
+                                         cudaStream_t);
+
+}  // namespace sylvester::cuda::detail
