@@ -31,7 +31,15 @@ constexpr Command kCommands[] = {
     {"eval", sylvester::sim::run_eval, "perplexity, exact match, ROUGE, KL on a data set"},
     {"generate", sylvester::sim::run_generate, "continue a prompt"},
     {"analyze", sylvester::sim::run_analyze, "what each recipe does to loss, gradient and layers"},
+    {"quantize", sylvester::sim::run_quantize, "quantize arrays or a model folder"},
+    {"hadamard", sylvester::sim::run_hadamard, "transform an array, or check a matrix"},
+    {"matmul", sylvester::sim::run_matmul, "one emulated low-precision product"},
+    {"compare", sylvester::sim::run_compare, "two arrays bit by bit, or within a tolerance"},
+    {"golden", sylvester::sim::run_golden, "test vectors for kernel authors"},
     {"formats", sylvester::sim::run_formats, "number formats: codes, limits, rounding"},
+    {"inspect", sylvester::sim::run_inspect, "what a model or array file holds"},
+    {"validate", sylvester::sim::run_validate, "every rule that a file breaks"},
+    {"doctor", sylvester::sim::run_doctor, "this machine and a self-check"},
 };
 
 std::string usage() {

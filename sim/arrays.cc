@@ -1,0 +1,151 @@
+#include "arrays.h"
+
+#include <cerrno>
+#include <system_error>
+
+#include "sylvester/core/error.h"
+#include "sylvester/core/text.h"
+#include "sylvester/io/json.h"
+#include "sylvester/io/tensor_file.h"
+
+namespace sylvester::sim {
+namespace fs = std::filesystem;
+namespace {
+
+bool ends(const std::string& text, const char* end) { return text.ends_with(end); }
+
+// "file.npz:member" parted; a name may hold ':' itself, so the ending decides.
+std::pair<std::string, std::string> split(const std::string& place) {
+  for (const char* end : {".npz:", ".safetensors:"}) {
+    const std::size_t at = place.find(end);
+    if (at != std::string::npos) {
+      const std::size_t colon = place.find(':', at);
+      return {place.substr(0, colon), place.substr(colon + 1)};
+    }
+  }
+  return {place, ""};
+}
+
+[[noreturn]] void no_member(const std::string& file, const std::string& name,
+                            const std::vector<std::string>& names) {
+  if (name.empty()) {
+    throw ValueError("'" + io::printable(file) + "' holds " + std::to_string(names.size()) +
+                     " arrays; say which one: FILE:NAME");
+  }
+  throw ValueError("'" + io::printable(file) + "' has no array '" + io::printable(name) + "'" +
+                   did_you_mean(name, names));
+}
+
+io::NpyArray load_member(const std::string& file, const std::string& name) {
+  std::vector<std::string> names;
+  for (auto& [member, array] : io::read_npz(file)) {
+    if (member == name) return std::move(array);
+    names.push_back(member);
+  }
+  if (name.empty() && names.size() == 1) return std::move(io::read_npz(file)[0].second);
+  no_member(file, name, names);
+}
+
+io::NpyArray load_tensor(const std::string& path, const std::string& name) {
+  const auto file = io::open_safetensors(path);
+  std::vector<std::string> names;
+  for (const io::TensorInfo& info : file->tensors()) names.push_back(info.name);
+  const bool only = name.empty() && names.size() == 1;
+  if (!only && !file->contains(name)) no_member(path, name, names);
+  const io::TensorInfo& info = file->info(only ? names[0] : name);
+  std::int64_t count = 1;
+  for (const std::int64_t n : info.shape) count *= n;
+  std::vector<float> values(static_cast<std::size_t>(count));
+  file->read_float32(info, values);
+  return io::make_array(std::span<const float>(values), info.shape);
+}
+
+}  // namespace
+
+FileKind kind_of(const std::string& path) {
+  std::error_code error;
+  if (fs::is_directory(path, error)) return FileKind::kFolder;
+  const std::string file = split(path).first;
+  if (ends(file, ".npy")) return FileKind::kNpy;
+  if (ends(file, ".npz")) return FileKind::kNpz;
+  if (ends(file, ".safetensors")) return FileKind::kSafetensors;
+  throw ValueError("'" + io::printable(path) +
+                   "': want a .npy, .npz or .safetensors file, or a model folder");
+}
+
+io::NpyArray load_array(const std::string& place) {
+  const auto [file, name] = split(place);
+  switch (kind_of(file)) {
+    case FileKind::kNpy:
+      return io::read_npy(file);
+    case FileKind::kNpz:
+      return load_member(file, name);
+    case FileKind::kSafetensors:
+      return load_tensor(file, name);
+    default:
+      throw ValueError("'" + io::printable(place) + "' is a folder; want one array");
+  }
+}
+
+AxisMatrix to_matrix(const io::NpyArray& array, std::int64_t axis) {
+  AxisMatrix m;
+  m.shape = array.shape;
+  if (m.shape.empty()) m.shape = {1};
+  const auto dims = static_cast<std::int64_t>(m.shape.size());
+  if (axis < -dims || axis >= dims) {
+    throw ValueError("axis " + std::to_string(axis) + ": the array has " + std::to_string(dims) +
+                     " dimension(s)");
+  }
+  m.axis = axis < 0 ? axis + dims : axis;
+  m.cols = m.shape[static_cast<std::size_t>(m.axis)];
+  const std::int64_t size = array.size();
+  if (size == 0) throw ShapeError("the array has no elements");
+  m.rows = size / m.cols;
+  std::vector<float> flat = array.to_float32();
+  if (m.axis == dims - 1) {
+    m.values = std::move(flat);
+    return m;
+  }
+  std::int64_t inner = 1;
+  for (std::size_t d = static_cast<std::size_t>(m.axis) + 1; d < m.shape.size(); ++d) {
+    inner *= m.shape[d];
+  }
+  m.values.resize(flat.size());
+  for (std::int64_t r = 0; r < m.rows; ++r) {
+    const std::int64_t base = r / inner * inner * m.cols + r % inner;
+    for (std::int64_t c = 0; c < m.cols; ++c) {
+      m.values[static_cast<std::size_t>(r * m.cols + c)] =
+          flat[static_cast<std::size_t>(base + c * inner)];
+    }
+  }
+  return m;
+}
+
+void remove_own_folder(const fs::path& folder, const std::string& mark) {
+  std::error_code error;
+  if (!fs::exists(folder, error)) return;
+  if (!fs::is_directory(folder, error)) {
+    throw IoError(folder.string(), ENOTDIR, "the output folder");
+  }
+  if (!fs::is_empty(folder, error) && !fs::exists(folder / mark, error)) {
+    throw ValueError("output folder '" + io::printable(folder.string()) + "' has no " + mark +
+                     ", so it is not replaced even with --force");
+  }
+  fs::remove_all(folder, error);
+  if (error) throw IoError(folder.string(), error.value(), "removing the earlier output");
+}
+
+void check_output(const std::string& in, const std::string& out, bool force) {
+  std::error_code error;
+  if (fs::exists(out, error)) {
+    if (!in.empty() && fs::equivalent(in, out, error)) {
+      throw ValueError("output '" + io::printable(out) + "' is the input");
+    }
+    if (!force)
+      throw ValueError("output '" + io::printable(out) + "' exists; replace it with --force");
+  }
+  const fs::path parent = fs::absolute(out).parent_path();
+  if (!fs::is_directory(parent, error)) throw IoError(parent.string(), ENOENT, "output folder");
+}
+
+}  // namespace sylvester::sim

@@ -1,0 +1,90 @@
+// sylvester hadamard IN OUT [--axis N] [--block N] [--left] | sylvester hadamard --check N
+#include "sylvester/hadamard/hadamard.h"
+
+#include <fmt/format.h>
+
+#include "arguments.h"
+#include "arrays.h"
+#include "program.h"
+#include "sylvester/core/error.h"
+
+namespace sylvester::sim {
+namespace {
+
+struct Options {
+  std::string in, out, signs;
+  std::int64_t axis = -1, block = 0, check = 0;
+  bool left = false, inverse = false;
+  CommonOptions common;
+};
+
+// Larger matrices are verified, not printed.
+constexpr std::int64_t kPrinted = 64;
+// H H' is checked in full: n^3 additions.
+constexpr std::int64_t kVerified = 2048;
+
+int check_matrix(std::int64_t n) {
+  if (n > kVerified) {
+    throw ValueError(fmt::format("check {}: matrices up to order {} are checked", n, kVerified));
+  }
+  const std::vector<std::int8_t> h = hadamard_matrix(n);
+  std::string text;
+  for (std::int64_t i = 0; n <= kPrinted && i < n; ++i) {
+    for (std::int64_t j = 0; j < n; ++j)
+      text += h[static_cast<std::size_t>(i * n + j)] > 0 ? '+' : '-';
+    text += '\n';
+  }
+  std::int64_t wrong = 0;
+  for (std::int64_t i = 0; i < n; ++i) {
+    for (std::int64_t j = i; j < n; ++j) {
+      std::int64_t dot = 0;
+      for (std::int64_t k = 0; k < n; ++k) {
+        dot += h[static_cast<std::size_t>(i * n + k)] * h[static_cast<std::size_t>(j * n + k)];
+      }
+      wrong += dot != (i == j ? n : 0) ? 1 : 0;
+    }
+  }
+  const std::int64_t base = hadamard_base(n);
+  text += fmt::format("order {} = {} x {}: H H' = {} I {}\n", n, base, n / base, n,
+                      wrong == 0 ? "holds" : fmt::format("FAILS in {} entries", wrong));
+  print(text);
+  return wrong == 0 ? kOk : kCheckFailed;
+}
+
+}  // namespace
+
+int run_hadamard(Words words) {
+  Arguments arguments("hadamard", "Orthonormal Walsh-Hadamard transform of a float32 array.");
+  Options o;
+  OptionTable& t = arguments.options;
+  arguments.positional("IN", "an array: npy, npz:NAME, safetensors:NAME", o.in, false);
+  arguments.positional("OUT", "the transformed array, npy", o.out, false);
+  t.add("axis", "N", "axis to transform", o.axis, {-64, 63});
+  t.add("block", "N", "block-diagonal of this order; 0: the whole axis", o.block, {0, 1 << 24});
+  t.add("signs", "SEED", "random signs first: y = x Diag(r) H", o.signs,
+        [](const std::string& text) { parse_int64(text); });
+  t.add_flag("left", "transform the first axis: H' X", o.left);
+  t.add_flag("inverse", "the inverse transform", o.inverse);
+  t.add("check", "N", "print and verify the matrix of order N instead", o.check, {0, 1 << 24});
+  t.add_flag("force", "replace OUT", o.common.force);
+  add_compute_options(t, o.common);
+  if (!arguments.parse(words)) return kOk;
+  apply(o.common);
+  if (o.check > 0) return check_matrix(o.check);
+  if (o.in.empty() || o.out.empty()) throw ValueError("hadamard: want IN and OUT, or --check N");
+  if (kind_of(o.out) != FileKind::kNpy) throw ValueError("hadamard: OUT must be a .npy file");
+  check_output(o.in, o.out, o.common.force);
+  HadamardOptions h;
+  h.block = o.block;
+  h.inverse = o.inverse;
+  if (!o.signs.empty()) h.signs = static_cast<std::uint64_t>(parse_int64(o.signs));
+  AxisMatrix m = to_matrix(load_array(o.in), o.left ? 0 : o.axis);
+  hadamard_rows(m.view(), m.view(), h);
+  const std::vector<float> values = to_array_order(m, m.values.data());
+  io::write_npy(o.out, io::make_array(std::span<const float>(values), m.shape));
+  if (!arguments.quiet)
+    print(fmt::format("{}: {} transforms of length {}\n", o.out, m.rows, m.cols));
+  return kOk;
+}
+
+}  // namespace sylvester::sim
