@@ -20,10 +20,11 @@ constexpr std::int64_t panel_width(std::int64_t order) {
   return std::clamp<std::int64_t>((std::int64_t{1} << 20) / order / kShortPanel * kShortPanel,
                                   kShortPanel, 1024);
 }
-// Work space in floats.
-constexpr std::int64_t rows_work(const Axis& axis) {
-  return 2 * axis.length + axis.base * (axis.power + kMaxLanes) + 2 * axis.base * kShortPanel +
-         axis.order + kMaxLanes;
+// Work space in floats; `widen`: elements of 16 bits.
+constexpr std::int64_t rows_work(const Axis& axis, bool widen) {
+  const std::int64_t row = widen ? axis.length + kMaxLanes : 0;
+  if (axis.base == 1) return row;
+  return row + axis.base * (axis.power + kMaxLanes + 2 * kShortPanel) + axis.order + kMaxLanes;
 }
 constexpr std::int64_t cols_work(const Axis& axis, std::int64_t width) {
   return axis.base * kShortPanel + axis.order * (width + kMaxLanes) + axis.length * kMaxLanes;

@@ -103,7 +103,7 @@ template <class T>
 void rows_simd(const Axis& axis, MatrixView<const T> X, MatrixView<T> Y) {
   parallel_blocks(X.rows, std::max<std::int64_t>(1, kTaskElements / X.cols),
                   [&](std::int64_t, std::int64_t begin, std::int64_t end) {
-                    Buffer<float> work(detail::rows_work(axis));
+                    Buffer<float> work(detail::rows_work(axis, sizeof(T) < sizeof(float)));
                     detail::simd_rows(axis, X.row(begin), X.stride, Y.row(begin), Y.stride,
                                       end - begin, work.data());
                   });

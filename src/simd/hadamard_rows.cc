@@ -95,19 +95,20 @@ void StridePassOf(int bits, float* z, std::int64_t n, std::int64_t stride, float
   }
 }
 
-// One transform of n = kBlock 2^r <= kLeaf.
+// count / n contiguous transforms of n = kBlock 2^r elements, count <= kLeaf: all of them through
+// one pass, then through the next.
 template <bool kScale>
-void Leaf(const float* x, float* y, std::int64_t n, float scale) {
-  RegisterBlocks<kVectors, false>(x, y, n / kBlock, 1.0f);
+void Leaf(const float* x, float* y, std::int64_t n, std::int64_t count, float scale) {
+  RegisterBlocks<kVectors, false>(x, y, count / kBlock, 1.0f);
   int left = 0;
   while ((kBlock << left) < n) ++left;
   std::int64_t stride = kBlock;
   for (int passes = (left + kMaxBits - 1) / kMaxBits; passes > 0; --passes) {
     const int bits = (left + passes - 1) / passes;
     if (passes == 1) {
-      StridePassOf<kScale, true>(bits, y, n, stride, scale, x + n);
+      StridePassOf<kScale, true>(bits, y, count, stride, scale, x + count);
     } else {
-      StridePassOf<false, false>(bits, y, n, stride, scale, nullptr);
+      StridePassOf<false, false>(bits, y, count, stride, scale, nullptr);
     }
     stride <<= bits;
     left -= bits;
@@ -118,7 +119,7 @@ void Leaf(const float* x, float* y, std::int64_t n, float scale) {
 // has room for it, when the stages above read it.
 template <bool kScale>
 void Long(const float* x, float* y, std::int64_t n, int left, float scale) {
-  if (left == 0) return Leaf<kScale>(x, y, n, scale);
+  if (left == 0) return Leaf<kScale>(x, y, n, n, scale);
   const int bits = TopBits(left);
   const std::int64_t part = n >> bits;
   for (std::int64_t i = 0; i < n; i += part) Long<false>(x + i, y + i, part, left - bits, scale);
@@ -133,13 +134,13 @@ void LongRow(const float* x, float* y, std::int64_t n, float scale) {
 
 // `blocks` contiguous transforms of order n, a power of two.
 void PowerBlocks(const float* x, float* y, std::int64_t blocks, std::int64_t n, float scale) {
+  if (n > kLeaf) {
+    for (std::int64_t b = 0; b < blocks; ++b) LongRow(x + b * n, y + b * n, n, scale);
+    return;
+  }
   if (n > kBlock) {
-    for (std::int64_t b = 0; b < blocks; ++b, x += n, y += n) {
-      if (n <= kLeaf) {
-        Leaf<true>(x, y, n, scale);
-      } else {
-        LongRow(x, y, n, scale);
-      }
+    for (std::int64_t i = 0; i < blocks * n; i += kLeaf) {
+      Leaf<true>(x + i, y + i, n, std::min(kLeaf, blocks * n - i), scale);
     }
     return;
   }
