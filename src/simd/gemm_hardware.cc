@@ -16,6 +16,7 @@ HWY_BEFORE_NAMESPACE();
 namespace sylvester::detail {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
+namespace {  // every room has its own N_AVX2 and so on: keep names apart
 #if HWY_TARGET != HWY_SCALAR
 
 using DF = hn::ScalableTag<float>;
@@ -211,6 +212,7 @@ void run_panel(const FusedPanel&) {}
 std::int64_t panel_width() { return 0; }
 
 #endif
+}  // namespace
 }  // namespace HWY_NAMESPACE
 }  // namespace sylvester::detail
 HWY_AFTER_NAMESPACE();

@@ -17,6 +17,7 @@ HWY_BEFORE_NAMESPACE();
 namespace sylvester::detail {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
+namespace {  // every room has its own N_AVX2 and so on: keep names apart
 
 using DI = hn::ScalableTag<std::int32_t>;
 using VI = hn::Vec<DI>;
@@ -173,6 +174,51 @@ void pack_any(const PackJob& job, std::uint32_t* out) {
 using D4 = hn::Full128<std::uint32_t>;
 using V4 = hn::Vec<D4>;
 
+// Eight codes of float8_e4m3fn or float8_e5m2 to bfloat16 patterns: the exponent is re-biased in
+// place, subnormals and what lies above the finite numbers come from the table.
+class Fp8ToBFloat16 {
+ public:
+  // Recognises the format by its table; `valid` is false for any other.
+  explicit Fp8ToBFloat16(const std::uint16_t* table) {
+    if (table == nullptr) return;
+    const bool e4m3 = table[0x7E] == 0x43E0;  // 448
+    const bool e5m2 = table[0x7B] == 0x4760;  // 57344
+    valid = e4m3 || e5m2;
+    up_ = e5m2 ? 5 : 4;
+    bias_ = static_cast<std::int16_t>((e5m2 ? 112 : 120) << 7);
+    subnormals_ = e5m2 ? 4 : 8;
+    special_ = e5m2 ? 0x7C : 0x7F;
+    special_add_ = static_cast<std::int16_t>(e5m2 ? 0x7F80 - (0x7C << 5) : 0x7FC0 - (0x7F << 4));
+    for (int i = 0; i < 8; ++i) table_[i] = i < subnormals_ ? table[i] : 0;
+  }
+  bool valid = false;
+
+  HWY_INLINE V4 operator()(const std::uint8_t* HWY_RESTRICT p) const {
+    const hn::Full128<std::int16_t> d;
+    const hn::Full128<std::uint8_t> d8;
+    const auto code = hn::BitCast(
+        d, hn::PromoteTo(hn::Full128<std::uint16_t>(), hn::LoadU(hn::Full64<std::uint8_t>(), p)));
+    const auto magnitude = hn::And(code, hn::Set(d, 0x7F));
+    const auto sign = hn::ShiftLeft<8>(hn::Sub(code, magnitude));
+    const auto shifted = up_ == 5 ? hn::ShiftLeft<5>(magnitude) : hn::ShiftLeft<4>(magnitude);
+    const auto add = hn::IfThenElse(hn::Lt(magnitude, hn::Set(d, special_)), hn::Set(d, bias_),
+                                    hn::Set(d, special_add_));
+    // Bytes 2 m and 2 m + 1 of the table.
+    const auto index = hn::Add(hn::Mul(magnitude, hn::Set(d, 0x0202)), hn::Set(d, 0x0100));
+    const auto small = hn::BitCast(
+        d, hn::TableLookupBytes(hn::LoadU(d8, reinterpret_cast<const std::uint8_t*>(table_)),
+                                hn::And(hn::BitCast(d8, index), hn::Set(d8, 0x0F))));
+    const auto value =
+        hn::IfThenElse(hn::Lt(magnitude, hn::Set(d, subnormals_)), small, hn::Add(shifted, add));
+    return hn::BitCast(D4(), hn::Or(sign, value));
+  }
+
+ private:
+  int up_ = 4;
+  std::int16_t bias_ = 0, subnormals_ = 0, special_ = 0, special_add_ = 0;
+  alignas(16) std::uint16_t table_[8] = {};
+};
+
 // Codes become words of kWord; `byte_flip` repeats the code flip, the offset of kUint8 included.
 template <WordKind kWord>
 class WordLoader {
@@ -180,6 +226,7 @@ class WordLoader {
   explicit WordLoader(const PackJob& job)
       : flip_(hn::Set(
             D16(), static_cast<std::uint8_t>(job.flip ^ (kWord == WordKind::kUint8 ? 0x80 : 0)))),
+        fp8_(kWord == WordKind::kBFloat16 ? job.table : nullptr),
         table_(job.table) {}
 
   // Four words of one row whose codes are contiguous.
@@ -193,6 +240,7 @@ class WordLoader {
                                       hn::BitCast(hn::RebindToSigned<decltype(half)>(), codes));
       return hn::BitCast(D4(), wide);
     } else {
+      if (fp8_.valid) return fp8_(p);
       alignas(16) std::uint16_t lanes[8];
       for (int i = 0; i < 8; ++i) lanes[i] = table_[p[i]];
       return hn::BitCast(D4(), hn::Load(hn::Full128<std::uint16_t>(), lanes));
@@ -202,6 +250,7 @@ class WordLoader {
  private:
   using D16 = hn::Full128<std::uint8_t>;
   hn::Vec<D16> flip_;
+  Fp8ToBFloat16 fp8_;
   const std::uint16_t* table_;
 };
 
@@ -408,6 +457,7 @@ void zero_terms_any(const std::int32_t* in, std::int32_t za, const std::int32_t*
   }
 }
 
+}  // namespace
 }  // namespace HWY_NAMESPACE
 }  // namespace sylvester::detail
 HWY_AFTER_NAMESPACE();

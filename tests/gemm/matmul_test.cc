@@ -115,6 +115,45 @@ TEST(Matmul, ValuesWithoutScales) {
   }
 }
 
+// All codes times the identity: the fast path's own decoding, in both storage orders.
+TEST(Matmul, BlasDecodesEveryCode) {
+  for (const DType dtype : {DType::kFloat8E4M3FN, DType::kFloat8E5M2, DType::kFloat6E3M2FN,
+                            DType::kFloat6E2M3FN, DType::kFloat4E2M1FN}) {
+    QuantSpec spec;
+    spec.format = dtype;
+    QuantizedMatrix A = test::random_matrix(spec, 32, 8, 32, 8, 1);
+    QuantizedMatrix I = test::random_matrix(spec, 8, 8, 8, 8, 1);
+    A.scales[0] = I.scales[0] = 1.0f;
+    const std::uint32_t one = encode_one(1.0, dtype);
+    for (int i = 0; i < 64; ++i) I.codes[i] = static_cast<std::uint8_t>(i % 9 == 0 ? one : 0);
+    for (int i = 0; i < 256; ++i) {
+      const int code = i & ((1 << format(dtype).bits) - 1);
+      const bool finite = std::isfinite(decode_one(static_cast<std::uint32_t>(code), dtype));
+      A.codes[i] = static_cast<std::uint8_t>(finite ? code : 0);
+    }
+    test::for_each_target([&](Target) {
+      for (const bool transposed : {false, true}) {
+        std::vector<float> C(256);
+        const std::int64_t rows = transposed ? 8 : 32;
+        QuantizedMatrix stored = A;
+        std::swap(stored.rows, transposed ? stored.cols : stored.rows);
+        stored.block_rows = stored.rows;
+        stored.block_cols = stored.cols;
+        // The 8 x 32 reading is multiplied from the left: C = I A.
+        if (transposed) {
+          matmul(I, Operand(stored, true), Accumulation(), MatrixView<float>(C.data(), rows, 32));
+        } else {
+          matmul(stored, I, Accumulation(), MatrixView<float>(C.data(), rows, 8));
+        }
+        for (int i = 0; i < 256; ++i) {
+          ASSERT_EQ(C[static_cast<std::size_t>(i)], decode_one(A.codes[i], dtype))
+              << to_string(dtype) << " element " << i << " transposed " << transposed;
+        }
+      }
+    });
+  }
+}
+
 TEST(Matmul, EmptySizes) {
   QuantSpec spec;
   spec.format = DType::kInt8;
