@@ -106,8 +106,8 @@ class Model {
     Tensor out;
     {
       nb::gil_scoped_release release;
-      out = decoder_.logits({view.data, static_cast<std::size_t>(view.size())}, view.rows,
-                            view.cols);
+      out =
+          decoder_.logits({view.data, static_cast<std::size_t>(view.size())}, view.rows, view.cols);
     }
     return copy_tensor(out);
   }
@@ -120,7 +120,9 @@ class Model {
     if (view.rows != label_view.rows || view.cols != label_view.cols) {
       throw ShapeError("labels: want the shape of ids");
     }
-    Batch batch{view.rows, view.cols, {view.data, view.data + view.size()},
+    Batch batch{view.rows,
+                view.cols,
+                {view.data, view.data + view.size()},
                 {label_view.data, label_view.data + label_view.size()}};
     std::int64_t counted = 0;
     for (std::int64_t b = 0; b < batch.B; ++b) {
@@ -140,8 +142,8 @@ class Model {
     decoder_.set_recipe(before.recipe, before.accumulation);
     nb::dict grads;
     for (const Parameter* p : decoder_.parameters()) {
-      grads[p->name.c_str()] = copy_tensor(p->grad.empty() ? Tensor::zeros(p->value.shape())
-                                                           : p->grad);
+      grads[p->name.c_str()] =
+          copy_tensor(p->grad.empty() ? Tensor::zeros(p->value.shape()) : p->grad);
     }
     return nb::make_tuple(loss.mean(), grads);
   }
@@ -184,13 +186,13 @@ class Model {
 
 void bind_models(nb::module_& m) {
   nb::class_<LinearPass>(m, "LinearPass").def("backward", &LinearPass::backward);
-  m.def("linear_forward", [](In<float> x, In<float> w, const std::string& recipe,
-                             const std::string& accumulate, std::uint64_t seed,
-                             std::uint32_t step) {
-    auto pass = std::make_unique<LinearPass>(std::move(x), std::move(w));
-    Out<float> y = pass->forward(recipe, accumulate, seed, step);
-    return nb::make_tuple(y, nb::cast(pass.release(), nb::rv_policy::take_ownership));
-  });
+  m.def("linear_forward",
+        [](In<float> x, In<float> w, const std::string& recipe, const std::string& accumulate,
+           std::uint64_t seed, std::uint32_t step) {
+          auto pass = std::make_unique<LinearPass>(std::move(x), std::move(w));
+          Out<float> y = pass->forward(recipe, accumulate, seed, step);
+          return nb::make_tuple(y, nb::cast(pass.release(), nb::rv_policy::take_ownership));
+        });
   nb::class_<Model>(m, "Model")
       .def(nb::init<const std::string&, const std::string&, const std::string&, std::uint64_t>())
       .def("config", &Model::config)

@@ -1,4 +1,6 @@
 // The native module sylvester._core: types, errors, and the three groups of functions.
+#include <nanobind/eval.h>
+
 #include "sylvester/core/parallel.h"
 #include "sylvester/core/target.h"
 

@@ -1,6 +1,7 @@
 // Formats, quantizers, transforms and products.
 #include "sylvester/formats/convert.h"
 #include "sylvester/formats/dtype.h"
+#include "sylvester/formats/packing.h"
 #include "sylvester/gemm/matmul.h"
 #include "sylvester/hadamard/hadamard.h"
 #include "sylvester/quant/quantize.h"
@@ -58,42 +59,42 @@ void bind_formats(nb::module_& m) {
   });
   m.def("format_name",
         [](const std::string& name) { return std::string(to_string(parse_dtype(name))); });
-  m.def("encode_f32", [](const In<float>& x, const std::string& to, const std::string& rounding,
-                         const std::string& overflow, const std::string& nan,
-                         std::optional<std::uint64_t> seed, std::uint32_t step,
-                         std::uint32_t tensor) {
-    return encode_array(x, to, encode_options(rounding, overflow, nan, seed, step, tensor));
-  });
-  m.def("encode_f64", [](const In<double>& x, const std::string& to, const std::string& rounding,
-                         const std::string& overflow, const std::string& nan,
-                         std::optional<std::uint64_t> seed, std::uint32_t step,
-                         std::uint32_t tensor) {
-    return encode_array(x, to, encode_options(rounding, overflow, nan, seed, step, tensor));
-  });
-  m.def("encode_u16", [](const In<std::uint16_t>& x, const std::string& from, const std::string& to,
-                         const std::string& rounding, const std::string& overflow,
-                         const std::string& nan, std::optional<std::uint64_t> seed,
-                         std::uint32_t step, std::uint32_t tensor) {
-    const auto options = encode_options(rounding, overflow, nan, seed, step, tensor);
-    Buffer<std::uint8_t> codes(static_cast<std::int64_t>(x.size()));
-    {
-      nb::gil_scoped_release release;
-      encode(span(x), parse_dtype(from), parse_dtype(to), codes.span(), options);
-    }
-    return give(std::move(codes));
-  });
-  m.def("encode16", [](const In<float>& x, const std::string& to, const std::string& rounding,
-                       const std::string& overflow, const std::string& nan,
-                       std::optional<std::uint64_t> seed, std::uint32_t step,
-                       std::uint32_t tensor) {
-    const auto options = encode_options(rounding, overflow, nan, seed, step, tensor);
-    Buffer<std::uint16_t> codes(static_cast<std::int64_t>(x.size()));
-    {
-      nb::gil_scoped_release release;
-      encode16(span(x), parse_dtype(to), codes.span(), options);
-    }
-    return give(std::move(codes));
-  });
+  m.def("encode_f32",
+        [](const In<float>& x, const std::string& to, const std::string& rounding,
+           const std::string& overflow, const std::string& nan, std::optional<std::uint64_t> seed,
+           std::uint32_t step, std::uint32_t tensor) {
+          return encode_array(x, to, encode_options(rounding, overflow, nan, seed, step, tensor));
+        });
+  m.def("encode_f64",
+        [](const In<double>& x, const std::string& to, const std::string& rounding,
+           const std::string& overflow, const std::string& nan, std::optional<std::uint64_t> seed,
+           std::uint32_t step, std::uint32_t tensor) {
+          return encode_array(x, to, encode_options(rounding, overflow, nan, seed, step, tensor));
+        });
+  m.def("encode_u16",
+        [](const In<std::uint16_t>& x, const std::string& from, const std::string& to,
+           const std::string& rounding, const std::string& overflow, const std::string& nan,
+           std::optional<std::uint64_t> seed, std::uint32_t step, std::uint32_t tensor) {
+          const auto options = encode_options(rounding, overflow, nan, seed, step, tensor);
+          Buffer<std::uint8_t> codes(static_cast<std::int64_t>(x.size()));
+          {
+            nb::gil_scoped_release release;
+            encode(span(x), parse_dtype(from), parse_dtype(to), codes.span(), options);
+          }
+          return give(std::move(codes));
+        });
+  m.def("encode16",
+        [](const In<float>& x, const std::string& to, const std::string& rounding,
+           const std::string& overflow, const std::string& nan, std::optional<std::uint64_t> seed,
+           std::uint32_t step, std::uint32_t tensor) {
+          const auto options = encode_options(rounding, overflow, nan, seed, step, tensor);
+          Buffer<std::uint16_t> codes(static_cast<std::int64_t>(x.size()));
+          {
+            nb::gil_scoped_release release;
+            encode16(span(x), parse_dtype(to), codes.span(), options);
+          }
+          return give(std::move(codes));
+        });
   m.def("decode", [](const In<std::uint8_t>& codes, const std::string& from) {
     Buffer<float> x(static_cast<std::int64_t>(codes.size()));
     {
@@ -142,7 +143,15 @@ nb::dict quantized_arrays(QuantizedMatrix q, const QuantStats& stats) {
 }
 
 void bind_quantizers(nb::module_& m) {
-  m.def("normalize_spec", [](const std::string& text) { return to_string(parse_quant_spec(text)); });
+  m.def("pack", [](const In<std::uint8_t>& codes, const std::string& format,
+                   const std::string& layout) {
+    const Packing packing = parse_packing(layout);
+    Buffer<std::uint8_t> bytes(packed_bytes(static_cast<std::int64_t>(codes.size()), packing));
+    pack(span(codes), parse_dtype(format), packing, bytes.span());
+    return give(std::move(bytes));
+  });
+  m.def("normalize_spec",
+        [](const std::string& text) { return to_string(parse_quant_spec(text)); });
   m.def("quantize", [](const In<float>& x, const std::string& text, std::uint64_t seed,
                        std::uint32_t step, std::uint32_t tensor) {
     const QuantSpec spec = parse_quant_spec(text);
@@ -170,17 +179,17 @@ void bind_quantizers(nb::module_& m) {
 
 template <class T>
 void bind_hadamard(nb::module_& m, const char* name) {
-  m.def(name, [](const In<T>& x, std::int64_t block, std::optional<std::uint64_t> signs,
-                 bool inverse) {
-    const auto X = matrix(x);
-    Buffer<T> out(X.size());
-    {
-      nb::gil_scoped_release release;
-      hadamard_rows(X, MatrixView<T>(out.data(), X.rows, X.cols),
-                    {.block = block, .signs = signs, .inverse = inverse});
-    }
-    return give(std::move(out), {x.shape(0), x.shape(1)});
-  });
+  m.def(name,
+        [](const In<T>& x, std::int64_t block, std::optional<std::uint64_t> signs, bool inverse) {
+          const auto X = matrix(x);
+          Buffer<T> out(X.size());
+          {
+            nb::gil_scoped_release release;
+            hadamard_rows(X, MatrixView<T>(out.data(), X.rows, X.cols),
+                          {.block = block, .signs = signs, .inverse = inverse});
+          }
+          return give(std::move(out), {x.shape(0), x.shape(1)});
+        });
 }
 
 template <class T>
@@ -190,24 +199,10 @@ Out<T> give_vector(const std::vector<T>& values, std::vector<std::size_t> shape)
   return give(std::move(buffer), std::move(shape));
 }
 
-void bind_products(nb::module_& m) {
-  m.def("matmul", [](const In<float>& a, const In<float>& b, const std::string& spec_a,
-                     const std::string& spec_b, const std::string& accumulate) {
-    const auto A = matrix(a);
-    const auto B = matrix(b);
-    const QuantSpec sa = parse_quant_spec(spec_a), sb = parse_quant_spec(spec_b);
-    const Accumulation policy = parse_accumulation(accumulate);
-    Buffer<float> out(A.rows * B.rows);
-    {
-      nb::gil_scoped_release release;
-      const QuantizedMatrix qa = quantize(A, sa), qb = quantize(B, sb);
-      matmul(qa, qb, policy, MatrixView<float>(out.data(), A.rows, B.rows));
-    }
-    return give(std::move(out), {a.shape(0), b.shape(0)});
-  });
-  m.def("matmul_codes", [](const In<std::uint8_t>& a, const std::string& fa,
-                           const In<std::uint8_t>& b, const std::string& fb,
-                           const std::string& accumulate, std::optional<In<float>> c) {
+template <class T>
+void bind_codes(nb::module_& m, const char* name) {
+  m.def(name, [](const In<T>& a, const std::string& fa, const In<T>& b, const std::string& fb,
+                 const std::string& accumulate, std::optional<In<float>> c) {
     const auto A = matrix(a);
     const auto B = matrix(b);
     const Accumulation policy = parse_accumulation(accumulate);
@@ -217,6 +212,40 @@ void bind_products(nb::module_& m) {
       nb::gil_scoped_release release;
       matmul_codes(A, parse_dtype(fa), B, parse_dtype(fb), policy, C0,
                    MatrixView<float>(out.data(), A.rows, B.rows));
+    }
+    return give(std::move(out), {a.shape(0), b.shape(0)});
+  });
+}
+
+void bind_products(nb::module_& m) {
+  m.def("matmul", [](const In<float>& a, const In<float>& b, const std::string& spec_a,
+                     const std::string& spec_b, const std::string& accumulate, float alpha,
+                     const std::string& rounded_to) {
+    const auto A = matrix(a);
+    const auto B = matrix(b);
+    const QuantSpec sa = parse_quant_spec(spec_a), sb = parse_quant_spec(spec_b);
+    const Accumulation policy = parse_accumulation(accumulate);
+    const MatmulOptions options{alpha, parse_dtype(rounded_to)};
+    Buffer<float> out(A.rows * B.rows);
+    {
+      nb::gil_scoped_release release;
+      const QuantizedMatrix qa = quantize(A, sa), qb = quantize(B, sb);
+      matmul(qa, qb, policy, MatrixView<float>(out.data(), A.rows, B.rows), options);
+    }
+    return give(std::move(out), {a.shape(0), b.shape(0)});
+  });
+  bind_codes<std::uint8_t>(m, "matmul_codes");
+  bind_codes<std::uint16_t>(m, "matmul_codes16");
+  m.def("matmul_float32", [](const In<float>& a, const In<float>& b, const std::string& accumulate,
+                             std::optional<In<float>> c) {
+    const auto A = matrix(a);
+    const auto B = matrix(b);
+    const Accumulation policy = parse_accumulation(accumulate);
+    Buffer<float> out(A.rows * B.rows);
+    {
+      const MatrixView<const float> C0 = c ? matrix(*c) : MatrixView<const float>();
+      nb::gil_scoped_release release;
+      matmul_codes(A, B, policy, C0, MatrixView<float>(out.data(), A.rows, B.rows));
     }
     return give(std::move(out), {a.shape(0), b.shape(0)});
   });

@@ -1,6 +1,5 @@
 // Comparison, training, validation, packing.
 #include "sylvester/eval/compare.h"
-#include "sylvester/formats/packing.h"
 #include "sylvester/io/validate.h"
 #include "sylvester/train/run.h"
 
@@ -39,8 +38,8 @@ nb::dict compare_arrays(const In<std::uint8_t>& a, const In<std::uint8_t>& b,
   const auto bytes = [](const In<std::uint8_t>& x) {
     return std::as_bytes(std::span(x.data(), x.size()));
   };
-  const Comparison result = compare({dtype, shape, bytes(a)}, {dtype, shape, bytes(b)},
-                                    parse_tolerance(tolerance));
+  const Comparison result =
+      compare({dtype, shape, bytes(a)}, {dtype, shape, bytes(b)}, parse_tolerance(tolerance));
   nb::dict out;
   out["equal"] = result.ok();
   out["count"] = result.count;

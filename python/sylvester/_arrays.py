@@ -12,7 +12,7 @@ import numpy as np
 _BITS16 = {"bfloat16": "bfloat16", "torch.bfloat16": "bfloat16", "float16": "float16",
            "torch.float16": "float16"}
 # 8-bit and smaller types whose storage is one code a byte.
-_CODES = ("float8", "float6", "float4", "int4", "uint4", "int2")
+_CODES = ("float8_", "float6_", "float4_", "int4", "uint4", "int2", "uint2")
 
 
 def _from_torch(x):

@@ -99,7 +99,7 @@ class Quantized:
 
     def packed(self, layout="pairs"):
         """Codes packed along the last axis: "pairs" (4 bits, element 2i in the low nibble),
-        "ggml" (4 bits, i low with i+16 high in blocks of 32), "six" (6 bits, 4 codes in 3 bytes)."""
+        "ggml" (4 bits, i low with i+16 high in blocks of 32), "sixes" (6 bits, 4 codes in 3 bytes)."""
         return _core.pack(np.ascontiguousarray(self.codes).view(np.uint8).reshape(-1),
                           self.format, layout)
 
@@ -153,15 +153,17 @@ def hadamard_signs(seed, n):
     return _core.hadamard_signs(seed, n)
 
 
-def matmul(a, b, spec, accumulate="blas"):
+def matmul(a, b, spec, accumulate="blas", alpha=1.0, out="float32"):
     """a [M, K] times b [N, K] transposed, each quantized under `spec` (or a pair of specs) along
-    K, multiplied under the policy, rescaled; float32 [M, N]."""
+    K, multiplied under the policy, rescaled (times alpha); float32 [M, N], its values rounded to
+    `out` ("bfloat16", "float16") where asked."""
     spec_a, spec_b = spec if isinstance(spec, (tuple, list)) else (spec, spec)
-    return _core.matmul(float32(a), float32(b), spec_a, spec_b, accumulate)
+    return _core.matmul(float32(a), float32(b), spec_a, spec_b, accumulate, alpha, out)
 
 
 def matmul_codes(a, b, format_a, format_b, accumulate="exact", c=None, out="float32"):
-    """Codes a [M, K], b [N, K] without scales: what the instruction computes. c is the
+    """Codes a [M, K], b [N, K] without scales: what the instruction computes (uint8 codes, uint16
+    patterns for bfloat16 and float16, float32 itself for tf32). c is the
     accumulator's start. int8 x int8 gives int32, everything else float32 (or out="bfloat16",
     "float16": the result rounded once, as codes)."""
     name_a, name_b = _core.format_name(format_a), _core.format_name(format_b)
@@ -170,4 +172,12 @@ def matmul_codes(a, b, format_a, format_b, accumulate="exact", c=None, out="floa
         c32 = None if c is None else np.ascontiguousarray(c, dtype=np.int32)
         return _core.matmul_codes_int8(codes_a.view(np.int8), codes_b.view(np.int8), c32)
     start = None if c is None else float32(c)
-    return _core.matmul_codes(codes_a, name_a, codes_b, name_b, accumulate, start, out)
+    if name_a == name_b == "float32":  # tensor cores read it as tf32
+        result = _core.matmul_float32(float32(a), float32(b), accumulate, start)
+    elif name_a in _SIXTEEN:
+        codes_a, codes_b = codes_a.view(np.uint16), codes_b.view(np.uint16)
+        result = _core.matmul_codes16(codes_a, name_a, codes_b, name_b, accumulate, start)
+    else:
+        result = _core.matmul_codes(codes_a.view(np.uint8), name_a, codes_b.view(np.uint8), name_b,
+                                    accumulate, start)
+    return result if out == "float32" else encode(result, out)
