@@ -23,37 +23,59 @@ void rotate(MatrixView<const float> X, const RotateQuantizeOptions& options,
   if (options.rows) hadamard_rows(options.cols ? out : X, out, options.right);
 }
 
-// X, or its rotation, in the order a Quantization wants it: stripes of rows.
+// X, or its rotation, in the order a Quantization wants it: stripes of rows, read once or twice.
 class Stripes {
  public:
   // Throws ShapeError for an axis without a matrix, before anything is changed.
   Stripes(MatrixView<const float> X, const RotateQuantizeOptions& options)
-      : X_(X), options_(options) {
-    if (options.rows) detail::resolve_axis(X.cols, options.right, "rows");
+      : X_(X), options_(options), rotate_rows_(options.rows) {
+    if (options.rows) base_ = detail::resolve_axis(X.cols, options.right, "rows").base;
     if (options.cols) detail::resolve_axis(X.rows, options.left, "cols");
   }
-  // Rotates everything that rotates across rows; the rest happens in read().
-  void start() {
+  // Rotates across rows; along them read() does. `twice`: there will be two rounds of reading.
+  void start(bool twice) {
+    const bool small = X_.size() <= kKeptElements;
+    keep_ = twice && options_.rows && (options_.cols || small || base_ > 1);
+    if (!options_.cols && !keep_) return;
+    // Fresh memory costs more than transforming it, so a small matrix has its buffer ready.
+    thread_local Buffer<float> ready;
+    Buffer<float>& space = small ? ready : whole_;
+    space.resize(X_.size());
+    rotated_ = MatrixView<float>(space.data(), X_.rows, X_.cols);
     if (!options_.cols) return;
-    left_.resize(X_.size());
-    MatrixView<float> rotated(left_.data(), X_.rows, X_.cols);
-    hadamard_cols(X_, rotated, options_.left);
-    X_ = rotated;
+    hadamard_cols(X_, rotated_, options_.left);
+    X_ = rotated_;
   }
-  // Rows [begin, end), rotated; in `space` where they had to be computed.
+  // Rows [begin, end), rotated; in `space` where they had to be computed and are not kept.
   MatrixView<const float> read(std::int64_t begin, std::int64_t end, Buffer<float>& space) const {
     const MatrixView<const float> rows(X_.row(begin), end - begin, X_.cols, X_.stride);
-    if (!options_.rows) return rows;
-    space.resize(rows.size());
-    const MatrixView<float> rotated(space.data(), rows.rows, rows.cols);
+    if (!rotate_rows_) return rows;
+    float* out = keep_ ? rotated_.row(begin) : nullptr;
+    if (!keep_) {
+      space.resize(rows.size());
+      out = space.data();
+    }
+    const MatrixView<float> rotated(out, rows.rows, rows.cols);
     hadamard_rows(rows, rotated, options_.right);
     return rotated;
   }
+  // All rows were read once.
+  void second_round() {
+    if (!keep_) return;
+    X_ = rotated_;
+    rotate_rows_ = false;
+  }
 
  private:
+  // 8 MiB: what stays in a third-level cache between the two rounds.
+  static constexpr std::int64_t kKeptElements = std::int64_t{1} << 21;
+
   MatrixView<const float> X_;
   const RotateQuantizeOptions& options_;
-  Buffer<float> left_;
+  bool rotate_rows_, keep_ = false;
+  std::int64_t base_ = 1;
+  Buffer<float> whole_;
+  MatrixView<float> rotated_;
 };
 
 // Calls f(begin, end, space) over stripes of at most `rows` rows, in tasks of `task` rows; done(b,
@@ -100,7 +122,7 @@ void rotate_quantize(MatrixView<const float> X, const RotateQuantizeOptions& opt
     separate_steps(X, options, spec, out, stream);
     return transpose(0, X.rows);
   }
-  stripes.start();
+  stripes.start(quantization.needs_observation());
   const std::int64_t multiple = quantization.row_multiple();
   const std::int64_t fitting =
       kStripeBytes / (static_cast<std::int64_t>(sizeof(float)) * std::max<std::int64_t>(1, X.cols));
@@ -113,6 +135,7 @@ void rotate_quantize(MatrixView<const float> X, const RotateQuantizeOptions& opt
           quantization.observe(stripes.read(begin, end, space), begin);
         },
         [](std::int64_t, std::int64_t) {});
+    stripes.second_round();
   }
   quantization.finish_observation();
   for_stripes(
