@@ -14,6 +14,7 @@
 #include <mutex>
 #include <set>
 
+#include "io/paths.h"
 #include "sylvester/core/error.h"
 #include "sylvester/io/json.h"
 
@@ -73,7 +74,7 @@ std::vector<std::string> files_below(const fs::path& folder) {
 
 std::map<std::string, FileRecord> read_manifest(const fs::path& folder) {
   const fs::path path = folder / kManifest;
-  if (!fs::exists(path)) {
+  if (!detail::exists(path)) {
     throw FormatError(path.string(), 0, "", "missing: the folder was not written completely");
   }
   const JsonValue json = read_json(path);
@@ -103,7 +104,7 @@ void verify(const fs::path& folder, bool hashes) {
     if (!std::binary_search(present.begin(), present.end(), name)) {
       throw FormatError((folder / kManifest).string(), 0, printable(name), "file is missing");
     }
-    std::uint64_t bytes = fs::file_size(folder / name);
+    std::uint64_t bytes = detail::file_bytes(folder / name);
     const std::string hash = hashes ? hash_file(folder / name, bytes) : record.hash;
     if (bytes != record.bytes) {
       throw FormatError(
@@ -181,8 +182,9 @@ void write_manifest(const fs::path& folder, FileSystem& files) {
 
 // Every folder below, innermost first, so that no name is lost.
 void sync_folders(const fs::path& folder, FileSystem& files) {
-  for (const auto& entry : fs::directory_iterator(folder)) {
-    if (entry.is_directory() && !entry.is_symlink()) sync_folders(entry.path(), files);
+  for (const auto& entry : detail::entries(folder)) {
+    if (detail::is_folder(entry.path()) && !fs::is_symlink(entry.symlink_status()))
+      sync_folders(entry.path(), files);
   }
   files.sync_folder(folder);
 }
@@ -209,7 +211,8 @@ void write_folder_atomic(const fs::path& folder_in,
     } catch (const Error&) {  // what stays is a stale temporary; prune_checkpoints removes it
     }
   };
-  const bool replace = fs::exists(fs::symlink_status(folder));
+  std::error_code ignored;  // a parent that is missing fails in create_folder
+  const bool replace = fs::exists(fs::symlink_status(folder, ignored));
   try {
     files.create_folder(temporary);
     fill(temporary);
@@ -239,7 +242,7 @@ std::vector<CheckpointEntry> list_checkpoints(const fs::path& run) {
   std::error_code error;
   for (fs::directory_iterator it(run, error), end; !error && it != end; it.increment(error)) {
     const std::string name = it->path().filename().string();
-    if (!name.starts_with(kPrefix) || !it->is_directory()) continue;
+    if (!name.starts_with(kPrefix) || !detail::is_folder(it->path())) continue;
     const char* begin = name.data() + std::string_view(kPrefix).size();
     const char* last = name.data() + name.size();
     std::int64_t step = 0;
@@ -271,7 +274,7 @@ std::optional<CheckpointEntry> newest_valid_checkpoint(
 
 void prune_checkpoints(const fs::path& run, std::int64_t keep, FileSystem& files) {
   if (keep < 1) throw ValueError("keep is " + std::to_string(keep) + "; want at least 1");
-  for (const auto& entry : fs::directory_iterator(run)) {
+  for (const auto& entry : detail::entries(run)) {
     if (is_stale_temporary(entry.path())) files.remove_all(entry.path());
   }
   const auto all = list_checkpoints(run);

@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "io/findings.h"
+#include "io/paths.h"
 #include "sylvester/core/error.h"
 #include "sylvester/io/checkpoint.h"
 #include "sylvester/io/gguf.h"
@@ -115,7 +116,7 @@ std::string jsonl_text(const fs::path& path) {
 }  // namespace
 
 std::string inspect(const fs::path& path, std::int64_t max_tensors) {
-  if (!fs::exists(path)) throw IoError(path.string(), ENOENT, "cannot open");
+  if (!detail::exists(path)) throw IoError(path.string(), ENOENT, "cannot open");
   switch (detail::kind_of(path)) {
     case FileKind::kSafetensors:
       return tensors_text("safetensors", *open_safetensors(path), max_tensors);
@@ -135,11 +136,11 @@ std::string inspect(const fs::path& path, std::int64_t max_tensors) {
     case FileKind::kCheckpoint:
     case FileKind::kModelFolder: {
       std::string out;
-      if (fs::exists(path / "config.json")) {
+      if (detail::exists(path / "config.json")) {
         out += json_text("config.json", read_json(path / "config.json"));
       }
-      if (fs::exists(path / "model.safetensors") ||
-          fs::exists(path / "model.safetensors.index.json")) {
+      if (detail::exists(path / "model.safetensors") ||
+          detail::exists(path / "model.safetensors.index.json")) {
         out += tensors_text("model", *open_model_tensors(path), max_tensors);
       }
       return out;

@@ -3,6 +3,7 @@
 #include <set>
 
 #include "io/model_folder.h"
+#include "io/paths.h"
 #include "sylvester/core/error.h"
 #include "sylvester/io/gguf.h"
 #include "sylvester/io/json.h"
@@ -36,7 +37,7 @@ class ShardedFile : public TensorFile {
       }
       owner[std::string(tensor)] = name;
       if (names.contains(name)) continue;
-      if (!fs::exists(folder / name)) {
+      if (!detail::exists(folder / name)) {
         complain(shard, "missing shard \"" + printable(name) + "\"");
         continue;
       }
@@ -74,7 +75,7 @@ class ShardedFile : public TensorFile {
     try {
       shards_.push_back(open_safetensors(path));
       begin_.push_back(end_);
-      end_ += fs::file_size(path);
+      end_ += detail::file_bytes(path);
     } catch (const FormatError& e) {
       if (!findings.collects()) throw;
       findings.error_in(e.file(), e.offset(), e.field(), "the shard is damaged");
@@ -117,11 +118,11 @@ void detail::check_shards(const fs::path& folder, Findings& findings) {
 }
 
 std::unique_ptr<TensorFile> open_model_tensors(const fs::path& path) {
-  if (fs::is_directory(path)) {
-    if (fs::exists(path / "model.safetensors")) {
+  if (detail::is_folder(path)) {
+    if (detail::exists(path / "model.safetensors")) {
       return open_safetensors(path / "model.safetensors");
     }
-    if (fs::exists(path / kIndexName)) {
+    if (detail::exists(path / kIndexName)) {
       detail::Findings findings(path.string());
       return std::make_unique<ShardedFile>(path, findings);
     }

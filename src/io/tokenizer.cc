@@ -7,6 +7,8 @@
 
 #include "io/added_tokens.h"
 #include "io/bpe.h"
+#include "io/nfc.h"
+#include "io/paths.h"
 #include "io/pretokenizer.h"
 #include "io/tokenizer_spec.h"
 #include "io/utf8.h"
@@ -76,9 +78,7 @@ class BpeTokenizer : public Tokenizer {
                              ": the pre-tokenizer has no ByteLevel step; only byte-level BPE is "
                              "supported");
     }
-    if (spec_.normalizer != "null") {
-      throw UnsupportedError(spec_.file + ": normalizer " + printable(spec_.normalizer));
-    }
+    read_normalizer(parse_json(spec_.normalizer, spec_.file));
     for (std::size_t id = 0; id < spec_.tokens.size(); ++id) {
       if (!spec_.tokens[id].empty()) ids_.emplace(spec_.tokens[id], static_cast<int>(id));
     }
@@ -102,6 +102,7 @@ class BpeTokenizer : public Tokenizer {
     if (text.size() > static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max())) {
       throw ValueError("text of " + std::to_string(text.size()) + " bytes; want less than 2^31");
     }
+    if (nfc_) check_nfc(text);
     std::vector<std::int32_t> ids;
     for (std::size_t at = 0; at < text.size();) {
       const AddedTokens::Match match = added_.find(text, at);
@@ -142,6 +143,32 @@ class BpeTokenizer : public Tokenizer {
   }
 
  private:
+  void read_normalizer(const JsonValue& json) {
+    if (json.is_null()) return;
+    const std::string type = json.at("type").as_string();
+    if (type == "Sequence") {
+      for (const JsonValue& item : json.at("normalizers").items()) {
+        if (item.at("type").as_string() == "Sequence") item.fail("a Sequence in a Sequence");
+        read_normalizer(item);
+      }
+    } else if (type == "NFC") {
+      nfc_ = true;
+    } else {
+      throw UnsupportedError(spec_.file + ": normalizer \"" + printable(type) +
+                             "\"; known: NFC, Sequence");
+    }
+  }
+
+  void check_nfc(std::string_view text) const {
+    const std::size_t at = nfc_uncertain(text);
+    if (at == std::string_view::npos) return;
+    throw UnsupportedError("text at byte " + std::to_string(at) + ": \"" +
+                           printable(text.substr(at, utf8_sequence(text, at))) +
+                           "\" may change under Unicode NFC, which this tokenizer asks for and "
+                           "which is not computed here; normalize the text first and avoid "
+                           "combining marks");
+  }
+
   // The bytes of every token, and the tokens by their bytes.
   void spell() {
     bytes_.resize(spec_.tokens.size());
@@ -199,6 +226,7 @@ class BpeTokenizer : public Tokenizer {
   std::vector<std::string> bytes_;
   std::unordered_map<std::string_view, std::int32_t> whole_;  // views into bytes_
   std::unique_ptr<Bpe> bpe_;
+  bool nfc_ = false;
 };
 
 }  // namespace
@@ -210,8 +238,7 @@ std::unique_ptr<Tokenizer> make_tokenizer(TokenizerSpec spec) {
 }  // namespace detail
 
 std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& path) {
-  namespace fs = std::filesystem;
-  if (fs::is_directory(path)) {
+  if (detail::is_folder(path)) {
     return detail::make_tokenizer(detail::spec_from_json(path / "tokenizer.json"));
   }
   if (is_gguf(path)) return detail::make_tokenizer(detail::spec_from_gguf(*open_gguf(path)));

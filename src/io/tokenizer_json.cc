@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "io/paths.h"
 #include "io/tokenizer_spec.h"
 #include "sylvester/core/error.h"
 
@@ -131,7 +132,7 @@ std::optional<std::int32_t> config_id(const JsonValue& config, std::string_view 
 
 // Special tokens and the chat template lie beside tokenizer.json.
 void read_neighbours(const fs::path& folder, TokenizerSpec& spec) {
-  if (fs::exists(folder / "tokenizer_config.json")) {
+  if (detail::exists(folder / "tokenizer_config.json")) {
     const JsonValue config = read_json(folder / "tokenizer_config.json");
     spec.bos = named_token(spec, config, "bos_token");
     spec.eos = named_token(spec, config, "eos_token");
@@ -147,11 +148,11 @@ void read_neighbours(const fs::path& folder, TokenizerSpec& spec) {
       }
     }
   }
-  if (fs::exists(folder / "chat_template.jinja")) {
+  if (detail::exists(folder / "chat_template.jinja")) {
     const auto bytes = read_file(folder / "chat_template.jinja", kMaxLineBytes);
     spec.chat_template.assign(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   }
-  if (!spec.eos && fs::exists(folder / "config.json")) {
+  if (!spec.eos && detail::exists(folder / "config.json")) {
     const JsonValue config = read_json(folder / "config.json");
     spec.eos = config_id(config, "eos_token_id", spec.tokens.size());
     if (!spec.bos) spec.bos = config_id(config, "bos_token_id", spec.tokens.size());

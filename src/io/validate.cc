@@ -9,6 +9,7 @@
 #include "io/jsonl.h"
 #include "io/model_folder.h"
 #include "io/npy.h"
+#include "io/paths.h"
 #include "io/safetensors.h"
 #include "io/zip.h"
 #include "sylvester/core/error.h"
@@ -22,10 +23,10 @@ namespace detail {
 
 FileKind kind_of(const std::filesystem::path& path) {
   namespace fs = std::filesystem;
-  if (fs::is_directory(path)) {
-    if (fs::exists(path / "MANIFEST.json")) return FileKind::kCheckpoint;
+  if (detail::is_folder(path)) {
+    if (detail::exists(path / "MANIFEST.json")) return FileKind::kCheckpoint;
     for (const char* name : {"config.json", "model.safetensors", kIndexName, "tokenizer.json"}) {
-      if (fs::exists(path / name)) return FileKind::kModelFolder;
+      if (detail::exists(path / name)) return FileKind::kModelFolder;
     }
     throw ValueError(path.string() + ": the folder holds no config.json, model.safetensors, " +
                      kIndexName + ", tokenizer.json or MANIFEST.json");
@@ -104,16 +105,16 @@ void validate_jsonl(const fs::path& path, std::vector<Violation>& list) {
 
 void validate_folder(const fs::path& path, std::vector<Violation>& list) {
   for (const char* name : {"config.json", "tokenizer_config.json", "generation_config.json"}) {
-    if (fs::exists(path / name)) collect(list, [&] { read_json(path / name); });
+    if (detail::exists(path / name)) collect(list, [&] { read_json(path / name); });
   }
-  if (fs::exists(path / "tokenizer.json")) collect(list, [&] { load_tokenizer(path); });
-  if (fs::exists(path / detail::kIndexName)) {
+  if (detail::exists(path / "tokenizer.json")) collect(list, [&] { load_tokenizer(path); });
+  if (detail::exists(path / detail::kIndexName)) {
     collect(list, [&] {
       detail::Findings findings(path.string(), &list);
       detail::check_shards(path, findings);
     });
   }
-  for (const auto& entry : fs::directory_iterator(path)) {
+  for (const auto& entry : detail::entries(path)) {
     if (entry.path().extension() != ".safetensors") continue;
     const auto part = validate(entry.path());
     list.insert(list.end(), part.begin(), part.end());
@@ -124,7 +125,7 @@ void validate_folder(const fs::path& path, std::vector<Violation>& list) {
 
 std::vector<Violation> validate(const fs::path& path) {
   std::vector<Violation> list;
-  if (!fs::exists(path)) throw IoError(path.string(), ENOENT, "cannot open");
+  if (!detail::exists(path)) throw IoError(path.string(), ENOENT, "cannot open");
   const FileKind kind = detail::kind_of(path);
   detail::Findings findings(path.string(), &list);
   collect(list, [&] {

@@ -297,6 +297,8 @@ TEST(FileSystem, RealFailures) {
   EXPECT_THROW(read_file(folder.path() / "fifo"), IoError);
   fs::create_symlink("loop", folder.path() / "loop");
   EXPECT_THROW(read_file(folder.path() / "loop"), IoError);
+  EXPECT_THROW(open_model_tensors(folder.path() / "loop"), IoError);
+  EXPECT_THROW(prune_checkpoints(folder.path() / "absent", 1), IoError);
   // A full device: write or close reports it.
   const auto full = system_files().append("/dev/full");
   EXPECT_THROW(full->write(std::as_bytes(std::span("x", 1))), IoError);

@@ -141,6 +141,25 @@ TEST(Tokenizer, PatternsUseUnicodeWhiteSpace) {
   EXPECT_EQ(detail::translate_pattern("[]a]"), "[\\]a]");
 }
 
+// NFC is not computed; text that it might change is refused, all other text is encoded as it is.
+TEST(Tokenizer, NfcIsExactOrRefused) {
+  const TemporaryFolder folder;
+  std::string text = test::read_text(golden("tokenizer/smollm.json"));
+  const std::string none = "\"normalizer\":null";
+  ASSERT_NE(text.find(none), std::string::npos);
+  text.replace(text.find(none), none.size(), "\"normalizer\":{\"type\":\"NFC\"}");
+  folder.write("tokenizer.json", text);
+  const auto nfc = load_tokenizer(folder.path());
+  const auto plain = load_tokenizer(golden("tokenizer/smollm.json"));
+  const std::string same = "na\xC3\xAFve \xE6\x9D\xB1\xE4\xBA\xAC \xF0\x9F\x99\x82 \xED\x95\x9C";
+  EXPECT_EQ(nfc->encode(same), plain->encode(same));
+  for (const std::string changed :
+       {"e\xCC\x81", "\xE2\x84\xAB", "\xEF\xA4\x80", "\xE1\x84\x92\xE1\x85\xA1"}) {
+    EXPECT_THROW(nfc->encode("ok " + changed), UnsupportedError) << changed;
+    EXPECT_NO_THROW(plain->encode("ok " + changed));
+  }
+}
+
 struct BadTokenizer {
   const char* name;
   std::string text;
