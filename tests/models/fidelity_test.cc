@@ -60,7 +60,7 @@ TEST_F(Fidelity, GradientCosinesAreOrderedAsInTheSimulation) {
 }
 
 TEST_F(Fidelity, ForwardPerplexityNeedsTheRotation) {
-  const Batch batch = prose(4, 512);
+  const Batch batch = prose(3, 512);
   const auto perplexity = [&](const char* recipe) {
     model.set_recipe(parse_recipe(recipe), {});
     const double value = std::exp(model.evaluate(batch).mean());
