@@ -3,6 +3,7 @@
 #include <xxhash.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
 
 #include "sylvester/core/error.h"
@@ -121,6 +122,9 @@ std::optional<fs::path> find_checkpoint(const TrainOptions& options,
                                         const std::function<void(const std::string&)>& warn) {
   if (options.resume.empty()) return std::nullopt;
   if (options.resume != "auto") {
+    if (!fs::exists(options.resume)) {
+      throw IoError(options.resume, ENOENT, "the checkpoint to continue from");
+    }
     io::verify_folder(options.resume);
     return fs::path(options.resume);
   }

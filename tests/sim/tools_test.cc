@@ -1,0 +1,150 @@
+// The commands on arrays and models, against each other.
+#include <cmath>
+
+#include "spawn.h"
+#include "sylvester/io/checkpoint.h"
+#include "sylvester/io/json.h"
+#include "sylvester/io/npy.h"
+
+namespace sylvester::test {
+namespace {
+
+class Tools : public Program {
+ protected:
+  void array(const std::string& name, std::int64_t rows, std::int64_t cols) const {
+    std::vector<float> x(static_cast<std::size_t>(rows * cols));
+    for (std::size_t i = 0; i < x.size(); ++i) x[i] = std::sin(static_cast<float>(i * i % 977));
+    io::write_npy(folder_ / name, io::make_array(std::span<const float>(x), {rows, cols}));
+  }
+  void ok(const std::vector<std::string>& arguments) const {
+    const Finished f = run(arguments);
+    EXPECT_EQ(f.code, 0) << arguments[0] << ": " << f.err;
+  }
+};
+
+TEST_F(Tools, HadamardAndItsInverseOnEitherAxis) {
+  array("x.npy", 12, 40);
+  for (const std::vector<std::string>& how :
+       {std::vector<std::string>{}, {"--left"}, {"--block", "4"}, {"--signs", "3"}}) {
+    std::vector<std::string> there = {"hadamard", "x.npy", "y.npy", "--force"};
+    there.insert(there.end(), how.begin(), how.end());
+    std::vector<std::string> back = {"hadamard", "y.npy", "z.npy", "--force", "--inverse"};
+    back.insert(back.end(), how.begin(), how.end());
+    ok(there);
+    ok(back);
+    // 2 transforms of at most 6 stages, values below 8: a few units of 2^-21.
+    ok({"compare", "z.npy", "x.npy", "--tolerance", "abs:4e-6"});
+    EXPECT_EQ(run({"compare", "y.npy", "x.npy"}).code, 1);
+  }
+  ok({"hadamard", "--check", "20"});
+}
+
+TEST_F(Tools, QuantizeWritesCodesScalesAndValues) {
+  array("x.npy", 8, 64);
+  ok({"quantize", "x.npy", "q.npz", "--format", "int8:row"});
+  std::vector<std::string> names;
+  for (const auto& [name, member] : io::read_npz(folder_ / "q.npz")) names.push_back(name);
+  EXPECT_EQ(names, (std::vector<std::string>{"codes", "scales", "dequantized"}));
+  const auto members = io::read_npz(folder_ / "q.npz");
+  const auto codes = members[0].second.as<std::int8_t>();
+  const auto scales = members[1].second.as<float>();
+  const auto values = members[2].second.as<float>();
+  ASSERT_EQ(codes.size(), 512u);
+  ASSERT_EQ(scales.size(), 8u);
+  for (std::size_t i = 0; i < codes.size(); ++i) {
+    ASSERT_EQ(values[i], static_cast<float>(codes[i]) * scales[i / 64]) << i;
+  }
+  // Along the other axis: the same as of the transposed array.
+  ok({"quantize", "x.npy", "cols.npz", "--format", "int8:row", "--axis", "0"});
+  EXPECT_EQ(io::read_npz(folder_ / "cols.npz")[1].second.size(), 64);
+  ok({"compare", "cols.npz:dequantized", "x.npy", "--tolerance", "abs:0.004"});
+  ok({"quantize", "x.npy", "r.npz", "--format", "int4", "--rotate", "hadamard:block=32:signs=1"});
+}
+
+TEST_F(Tools, MatmulEqualsItsGolden) {
+  ok({"golden", "matmul", "--out", "g", "--format", "float8_e4m3fn", "--accumulate", "sm90-wgmma",
+      "--placement", "middle", "--rows", "16", "--cols", "64", "--out-features", "24"});
+  io::verify_folder(folder_ / "g");
+  ok({"matmul", "g/a.npy", "g/b.npy", "c.npy", "--format", "float8_e4m3fn", "--accumulate",
+      "sm90-wgmma", "--placement", "middle"});
+  ok({"compare", "c.npy", "g/c.npy"});
+  const io::JsonValue golden = io::read_json(folder_ / "g" / "golden.json");
+  EXPECT_EQ(golden.at("accumulate").as_string(), "sm90-wgmma");
+}
+
+TEST_F(Tools, EveryGoldenOpWritesAVerifiedFolder) {
+  for (const char* op : {"encode", "decode", "quantize", "hadamard", "matmul", "halo-linear"}) {
+    SCOPED_TRACE(op);
+    ok({"golden", op, "--out", op, "--rows", "16", "--cols", "32", "--out-features", "8"});
+    io::verify_folder(folder_ / op);
+  }
+  ok({"golden", "encode", "--out", "again", "--rows", "16", "--cols", "32", "--target", "scalar"});
+  ok({"compare", "again/codes.npy", "encode/codes.npy", "--format", "float8_e4m3fn"});
+}
+
+TEST_F(Tools, QuantizedModelFolderIsAModel) {
+  ok({"quantize", source("examples/models/tiny-sql"), "q", "--format", "int8:row"});
+  const Finished f =
+      run({"generate", "--model", "q", "--threads", "1", "--prompt",
+           "Table packages(name, section, priority, arch, lang, interface, size_kib, "
+           "installed_kib, depends).\nQuestion: How many packages are there of "
+           "architecture all?\nSQL:"});
+  EXPECT_EQ(f.code, 0) << f.err;
+  EXPECT_EQ(f.out, " SELECT COUNT(*) FROM packages WHERE arch = 'all'\n");
+}
+
+TEST_F(Tools, AnalyzeReportsEveryRecipeAndLayer) {
+  ok({"analyze", "--model", "tiny-sql", "--data", source("examples/data/debian_sql/valid.jsonl"),
+      "--recipe", "bf16,halo0-int8,halo2-int8", "--tokens", "256", "--threads", "1", "--out", "a"});
+  const io::JsonValue json = io::read_json(folder_ / "a" / "analyze.json");
+  EXPECT_EQ(json.at("tokens").as_int(), 252) << "each of 4 windows predicts one token less";
+  const auto recipes = json.at("recipes").items();
+  ASSERT_EQ(recipes.size(), 3u);
+  EXPECT_GT(recipes[0].at("gradient_cosine").as_double(), 0.999);
+  EXPECT_GT(recipes[2].at("gradient_cosine").as_double(),
+            recipes[1].at("gradient_cosine").as_double());
+  EXPECT_EQ(recipes[0].at("layers").size(), 28);
+}
+
+TEST_F(Tools, FormatsDoctorInspectValidateHelp) {
+  EXPECT_NE(run({"formats"}).out.find("float8_e4m3fn"), std::string::npos);
+  EXPECT_NE(run({"formats", "e2m1", "--check", "2.5"}).out.find("2"), std::string::npos);
+  const Finished table = run({"formats", "int4", "--table", "--json"});
+  EXPECT_EQ(io::parse_json(table.out, "stdout").size(), 16);
+  const Finished doctor = run({"doctor", "--json"});
+  EXPECT_EQ(doctor.code, 0) << doctor.out;
+  EXPECT_TRUE(io::parse_json(doctor.out, "stdout").at("healthy").as_bool());
+  EXPECT_NE(run({"inspect", "tiny-sql"}).out.find("model.embed_tokens.weight"), std::string::npos);
+  EXPECT_EQ(run({"validate", source("examples/models/tiny-sql")}).code, 0);
+  put("bad.safetensors", "12345678");
+  EXPECT_EQ(run({"validate", "bad.safetensors"}).code, 3);
+  for (const char* command :
+       {"train", "eval", "generate", "analyze", "quantize", "hadamard", "matmul", "compare",
+        "golden", "formats", "inspect", "validate", "doctor"}) {
+    const Finished help = run({command, "--help"});
+    EXPECT_EQ(help.code, 0) << command;
+    EXPECT_NE(help.out.find("--config"), std::string::npos) << command;
+  }
+  EXPECT_EQ(run({"--version"}).out.substr(0, 10), "sylvester ");
+}
+
+TEST_F(Tools, DryRunShowsWhereEachValueComesFrom) {
+  put("c.json", "{\"learning_rate\": 0.25, \"max_steps\": 7, \"seed\": 3}");
+  const Finished f =
+      run({"train", "--model", "tiny-sql", "--data", source("examples/data/debian_sql/valid.jsonl"),
+           "--config", "c.json", "--set", "seed=4", "--set", "max-steps=8", "--max_steps", "9",
+           "--dry-run"});
+  EXPECT_EQ(f.code, 0) << f.err;
+  const auto line = [&](const std::string& name) {
+    const std::size_t at = f.out.find("\n" + name + " ");
+    return f.out.substr(at + 1, f.out.find('\n', at + 1) - at - 1);
+  };
+  EXPECT_TRUE(line("learning-rate").ends_with("c.json")) << line("learning-rate");
+  EXPECT_TRUE(line("seed").ends_with("--set")) << line("seed");
+  EXPECT_TRUE(line("max-steps").ends_with("command line")) << line("max-steps");
+  EXPECT_TRUE(line("recipe").ends_with("default")) << line("recipe");
+  EXPECT_TRUE(listing() == std::vector<std::string>{"c.json"}) << "a dry run writes nothing";
+}
+
+}  // namespace
+}  // namespace sylvester::test
