@@ -155,10 +155,10 @@ class OneLibraryThread {
   int before_;
 };
 
-// C is cut along its longer side into 2^j panels of 128 to 256 rows or columns (at most 64), a
+// C is cut along its longer side into 2^j panels of 192 to 384 rows or columns (at most 64), a
 // function of the shape alone: the same library calls are made for any number of threads.
 std::int64_t panel_length(std::int64_t length, double work) {
-  constexpr std::int64_t kLeast = 128, kAlign = 16;
+  constexpr std::int64_t kLeast = 192, kAlign = 16;
   if (work < 1 << 20) return length;  // not worth a fork
   std::int64_t panels = 1;
   while (panels < 64 && length / (2 * panels) >= kLeast) panels *= 2;

@@ -39,7 +39,7 @@ HWY_INLINE VI cut_to_int(VF x) {
   return VI{_mm512_cvttps_epi32(x.raw)};
 #elif HWY_ARCH_X86 && HWY_TARGET == HWY_AVX2
   return VI{_mm256_cvttps_epi32(x.raw)};
-#elif HWY_ARCH_X86
+#elif HWY_ARCH_X86 && HWY_TARGET == HWY_SSE4
   return VI{_mm_cvttps_epi32(x.raw)};
 #else
   return hn::ConvertTo(DI(), x);
