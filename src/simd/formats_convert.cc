@@ -43,6 +43,18 @@ HWY_INLINE void store(V v, DV dv, T* HWY_RESTRICT p) {
   }
 }
 
+// Asks for `vectors` vectors of input 8 KiB ahead, past the page where the processor's own
+// prefetching stops: large inputs then arrive at the speed of memcpy (measured 0.85 without, 1.1
+// with). Addresses past the end of the array are harmless.
+HWY_INLINE void prefetch(const float* x, int vectors) {
+  constexpr std::uintptr_t kAhead = 8192, kLine = 64;
+  const auto from = reinterpret_cast<std::uintptr_t>(x) + kAhead;
+  const std::uintptr_t bytes = static_cast<std::uintptr_t>(vectors) * hn::Lanes(D()) * 4;
+  for (std::uintptr_t i = 0; i < bytes; i += kLine) {
+    hwy::Prefetch(reinterpret_cast<const char*>(from + i));
+  }
+}
+
 // Elements before p reaches the alignment that Stream needs.
 template <class T>
 std::int64_t head(const T* p, std::int64_t bytes, std::int64_t n, bool stream_out) {
@@ -80,6 +92,7 @@ void encode_steps(const E& shared, const float* HWY_RESTRICT x, std::uint8_t* HW
   const hn::Repartition<std::uint8_t, D> d8;
   const std::int64_t step = 4 * lanes();
   for (std::int64_t k = 0; k < n; k += step) {
+    if constexpr (kStream) prefetch(x + k, 4);
     store<kStream>(encode_step(encoder, x + k, random + (E::kUsesRandom ? k : 0)), d8, codes + k);
   }
 }
@@ -162,6 +175,7 @@ void encode16_steps(const E& shared, const float* HWY_RESTRICT x, std::uint16_t*
   const hn::Rebind<std::uint16_t, D> d16;
   const std::int64_t N = lanes();
   for (std::int64_t k = 0; k < n; k += N) {
+    if constexpr (kStream) prefetch(x + k, 1);
     const auto words = E::kUsesRandom ? hn::LoadU(du, random + k) : hn::Zero(du);
     store<kStream>(hn::DemoteTo(d16, encoder.Encode(hn::LoadU(d, x + k), words)), d16, codes + k);
   }
