@@ -160,26 +160,44 @@ TEST(QuantBits, TargetsThreadsAndWaysAgree) {
   }
 }
 
-TEST(QuantBits, LargeMatricesAgree) {
-  // More than one tile in both directions, and values that bypass the caches.
+TEST(QuantBits, LargeMatricesAgreeForAnyThreadCount) {
+  // More than one tile in both directions, and results that go around the caches.
   const std::int64_t rows = 70, cols = 32768;
   const std::vector<float> x = numbers(rows * cols, 3, false);
   const MatrixView<const float> X{x.data(), rows, cols};
   for (const char* text : {"int8", "int4:row:asym", "float8_e4m3fn:col", "mxfp8_e4m3", "nvfp4",
-                           "float8_e4m3fn:block=64x128", "int8:block=70x32768"}) {
+                           "float8_e4m3fn:block=64x128", "int8:block=70x32768",
+                           "mxfp4:rounding=stochastic", "int8:rule=grid"}) {
     const QuantSpec spec = parse_quant_spec(text);
     set_target(Target::kAuto);
-    set_num_threads(2);
-    const Result got = run(X, spec);
-    std::vector<float> fake(x.size());
-    fake_quantize(X, spec, {fake.data(), rows, cols});
-    set_target(Target::kScalar);
     set_num_threads(1);
     const Result want = run(X, spec);
-    set_target(Target::kAuto);
-    expect_same(got, want, text);
-    expect_same(fake, want.values, std::string(text) + " fake");
+    QuantStats want_stats;
+    quantize(X, spec, &want_stats);
+    for (const int threads : {2, 3}) {
+      set_num_threads(threads);
+      const std::string what = text + std::string(" threads ") + std::to_string(threads);
+      expect_same(run(X, spec), want, what);
+      std::vector<float> fake(x.size());
+      QuantStats stats;
+      fake_quantize(X, spec, {fake.data(), rows, cols}, &stats,
+                    {.seed = 9, .step = 2, .tensor = 3});
+      expect_same(fake, want.values, what + " fake");
+      quantize(X, spec, &stats);
+      EXPECT_EQ(stats.mse, want_stats.mse) << what;
+      EXPECT_EQ(stats.max_error, want_stats.max_error) << what;
+    }
   }
+  // The scalar bodies over the same tiles; the rest of the specs is compared on small matrices.
+  for (const char* text : {"int8", "mxfp8_e4m3"}) {
+    const QuantSpec spec = parse_quant_spec(text);
+    const Result got = run(X, spec);
+    set_target(Target::kScalar);
+    const Result want = run(X, spec);
+    set_target(Target::kAuto);
+    expect_same(got, want, text + std::string(" scalar"));
+  }
+  set_num_threads(1);
 }
 
 TEST(QuantBits, StatisticsAgreeBitForBit) {

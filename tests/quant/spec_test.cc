@@ -3,10 +3,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
+#include <iterator>
 #include <string>
 #include <vector>
 
 #include "sylvester/core/error.h"
+#include "test_util.h"
 
 namespace sylvester {
 namespace {
@@ -97,6 +100,17 @@ TEST(QuantSpec, PresetsAreValidAndCanonical) {
     const QuantSpec spec = parse_quant_spec(p.name);
     EXPECT_EQ(to_string(spec), p.text) << p.name;
     EXPECT_EQ(parse_quant_spec(p.text), spec) << p.name;
+  }
+}
+
+// docs/quantizers.md is what users read: its table of presets must be the code's.
+TEST(QuantSpec, TheDocumentedPresetsAreTheseOnes) {
+  std::ifstream file(test::golden("../../docs/quantizers.md"));
+  ASSERT_TRUE(file.good());
+  const std::string page((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  for (const QuantPreset& p : quant_presets()) {
+    const std::string row = "| `" + std::string(p.name) + "` | `" + std::string(p.text) + "` |";
+    EXPECT_THAT(page, HasSubstr(row));
   }
 }
 
