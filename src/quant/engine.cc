@@ -187,6 +187,11 @@ std::int64_t Engine::segment(std::int64_t cols) const {
   return whole ? std::max<std::int64_t>(cols, 1) : geometry_.block_cols;
 }
 
+std::int64_t Engine::ahead(MatrixView<const float> X) const {
+  // A narrow window: its next row. Else two pages on, where the hardware does not look.
+  return geometry_.tile_cols < geometry_.cols && geometry_.block_cols == 1 ? X.stride : 2048;
+}
+
 void Engine::observe(MatrixView<const float> X, std::int64_t first_row, std::int64_t col) {
   if (X.rows == 0 || X.cols == 0) return;
   const bool tensor = !geometry_.global;  // NVFP4's absmax
@@ -206,7 +211,7 @@ void Engine::observe(MatrixView<const float> X, std::int64_t first_row, std::int
       if (plan_.spec.asymmetric) {
         range_segments(X.row(i), X.cols, step, low.data(), high.data());
       } else {
-        absmax_segments(X.row(i), X.cols, step, magnitude.data());
+        absmax_segments(X.row(i), X.cols, step, magnitude.data(), ahead(X));
       }
     }
     const auto base = static_cast<std::size_t>(block * (tensor ? 1 : geometry_.scale_cols) + at);
@@ -364,7 +369,9 @@ void Engine::encode(MatrixView<const float> X, std::int64_t first_row, std::int6
     if (geometry_.global) {
       const std::int64_t at = block * geometry_.scale_cols +
                               (geometry_.scale_cols == 1 ? 0 : col / geometry_.block_cols);
-      encode_rows(rows, first_row + i, col, global_scales_, global_scales_.row(at), part);
+      RowScales scales = global_scales_.row(at);
+      scales.ahead = ahead(X);
+      encode_rows(rows, first_row + i, col, global_scales_, scales, part);
     } else {
       strip_of(rows, local);
       if (eden && !local.poisoned) {

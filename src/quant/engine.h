@@ -93,6 +93,8 @@ class Engine {
   void store_scales(const ScaleStrip& strip, std::int64_t count, std::int64_t first_row,
                     std::int64_t col, QuantizedMatrix& out) const;
   std::int64_t segment(std::int64_t cols) const;
+  // Distance at which passes over the whole matrix prefetch.
+  std::int64_t ahead(MatrixView<const float> X) const;
 
   Geometry geometry_;
   ScalePlan plan_;

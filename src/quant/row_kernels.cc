@@ -204,10 +204,10 @@ void error_sums(const float* x, const float* values, std::int64_t n, StatsSum& s
 
 }  // namespace scalar
 
-void absmax_segments(const float* x, std::int64_t n, std::int64_t segment,
-                     std::uint32_t* magnitude) noexcept {
+void absmax_segments(const float* x, std::int64_t n, std::int64_t segment, std::uint32_t* magnitude,
+                     std::int64_t ahead) noexcept {
   scalar_target() ? scalar::absmax_segments(x, n, segment, magnitude)
-                  : absmax_segments_simd(x, n, segment, magnitude);
+                  : absmax_segments_simd(x, n, segment, magnitude, ahead);
 }
 
 void range_segments(const float* x, std::int64_t n, std::int64_t segment, std::int32_t* low,

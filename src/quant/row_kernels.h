@@ -28,9 +28,9 @@ struct StatsSum {
   void add(const StatsSum& other) noexcept;
 };
 
-// magnitude[k] = max(magnitude[k], bits of |x| over segment k).
-void absmax_segments(const float* x, std::int64_t n, std::int64_t segment,
-                     std::uint32_t* magnitude) noexcept;
+// magnitude[k] = max(magnitude[k], bits of |x| over segment k). `ahead` as in RowScales.
+void absmax_segments(const float* x, std::int64_t n, std::int64_t segment, std::uint32_t* magnitude,
+                     std::int64_t ahead = 0) noexcept;
 // The same for the smallest and largest order_key.
 void range_segments(const float* x, std::int64_t n, std::int64_t segment, std::int32_t* low,
                     std::int32_t* high) noexcept;

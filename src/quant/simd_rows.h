@@ -10,7 +10,7 @@
 namespace sylvester::detail {
 
 void absmax_segments_simd(const float* x, std::int64_t n, std::int64_t segment,
-                          std::uint32_t* magnitude) noexcept;
+                          std::uint32_t* magnitude, std::int64_t ahead) noexcept;
 void range_segments_simd(const float* x, std::int64_t n, std::int64_t segment, std::int32_t* low,
                          std::int32_t* high) noexcept;
 // Maps with map.plain() only.

@@ -6,7 +6,8 @@
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "simd/quant_rows.cc"
-#define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_AVX3_DL)
+#define HWY_DISABLED_TARGETS \
+  (HWY_SSSE3 | HWY_AVX3_DL | HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128)
 #include <hwy/foreach_target.h>
 // After foreach_target.
 #include <hwy/cache_control.h>
@@ -27,17 +28,25 @@ using VI = hn::Vec<DI>;
 
 inline std::int64_t lanes() { return static_cast<std::int64_t>(hn::Lanes(D())); }
 
+// Asks for 4 N elements that are read later (ahead = 0: nothing is known).
+HWY_INLINE void prefetch(const float* x, std::int64_t ahead) {
+  if (ahead == 0) return;
+  constexpr std::int64_t kLine = 16;  // floats in a cache line
+  for (std::int64_t i = 0; i < 4 * lanes(); i += kLine) hwy::Prefetch(x + ahead + i);
+}
+
 // ---- absmax and range ---------------------------------------------------------------------------
 
 HWY_INLINE VI magnitude_of(const float* HWY_RESTRICT x) {
   return hn::And(hn::BitCast(DI(), hn::LoadU(D(), x)), hn::Set(DI(), 0x7FFFFFFF));
 }
 
-std::uint32_t absmax_run(const float* HWY_RESTRICT x, std::int64_t n) {
+std::uint32_t absmax_run(const float* HWY_RESTRICT x, std::int64_t n, std::int64_t ahead) {
   const std::int64_t N = lanes();
   VI m0 = hn::Zero(DI()), m1 = m0, m2 = m0, m3 = m0;
   std::int64_t i = 0;
   for (; i + 4 * N <= n; i += 4 * N) {
+    prefetch(x + i, ahead);
     m0 = hn::Max(m0, magnitude_of(x + i));
     m1 = hn::Max(m1, magnitude_of(x + i + N));
     m2 = hn::Max(m2, magnitude_of(x + i + 2 * N));
@@ -98,10 +107,12 @@ std::int64_t absmax_short(const float* HWY_RESTRICT x, std::int64_t segments,
 }
 
 void AbsmaxSegments(const float* HWY_RESTRICT x, std::int64_t n, std::int64_t segment,
-                    std::uint32_t* HWY_RESTRICT magnitude) {
+                    std::uint32_t* HWY_RESTRICT magnitude, std::int64_t ahead) {
   const std::int64_t N = lanes();
   if (segment == 1) {
     std::int64_t i = 0;
+    for (; ahead != 0 && i < n; i += 4 * N) prefetch(x + i, ahead);
+    i = 0;
     auto* out = reinterpret_cast<std::int32_t*>(magnitude);
     for (; i + N <= n; i += N) {
       hn::StoreU(hn::Max(hn::LoadU(DI(), out + i), magnitude_of(x + i)), DI(), out + i);
@@ -118,7 +129,7 @@ void AbsmaxSegments(const float* HWY_RESTRICT x, std::int64_t n, std::int64_t se
   if (segment == 8 * N) k = absmax_short<8>(x, n / segment, magnitude);
   std::int64_t i = k * segment;
   for (; i < n; i += segment, ++k) {
-    magnitude[k] = std::max(magnitude[k], absmax_run(x + i, std::min(segment, n - i)));
+    magnitude[k] = std::max(magnitude[k], absmax_run(x + i, std::min(segment, n - i), ahead));
   }
 }
 
@@ -389,13 +400,6 @@ HWY_INLINE void with_elements(const ElementMap& map, const RowScales& scales, co
   with_quotient(FloatElements<false>(map));
 }
 
-// Asks for what the next row will read while this one is computed.
-HWY_INLINE void prefetch(const float* x, std::int64_t ahead) {
-  if (ahead == 0) return;
-  constexpr std::int64_t kLine = 16;  // floats in a cache line
-  for (std::int64_t i = 0; i < 4 * lanes(); i += kLine) hwy::Prefetch(x + ahead + i);
-}
-
 void EncodeRow(const ElementMap& map, const float* HWY_RESTRICT x, std::int64_t n,
                std::int64_t segment, const RowScales& scales, std::uint8_t* HWY_RESTRICT codes) {
   const std::int64_t N = lanes();
@@ -550,8 +554,8 @@ void ErrorSums(const float* HWY_RESTRICT x, const float* HWY_RESTRICT values, st
 
 #else  // a CPU without any of the instruction sets above
 
-void AbsmaxSegments(const float* x, std::int64_t n, std::int64_t segment,
-                    std::uint32_t* magnitude) {
+void AbsmaxSegments(const float* x, std::int64_t n, std::int64_t segment, std::uint32_t* magnitude,
+                    std::int64_t) {
   scalar::absmax_segments(x, n, segment, magnitude);
 }
 void RangeSegments(const float* x, std::int64_t n, std::int64_t segment, std::int32_t* low,
@@ -595,8 +599,8 @@ HWY_EXPORT(QuotientRow);
 HWY_EXPORT(ErrorSums);
 
 void absmax_segments_simd(const float* x, std::int64_t n, std::int64_t segment,
-                          std::uint32_t* magnitude) noexcept {
-  HWY_DYNAMIC_DISPATCH(AbsmaxSegments)(x, n, segment, magnitude);
+                          std::uint32_t* magnitude, std::int64_t ahead) noexcept {
+  HWY_DYNAMIC_DISPATCH(AbsmaxSegments)(x, n, segment, magnitude, ahead);
 }
 void range_segments_simd(const float* x, std::int64_t n, std::int64_t segment, std::int32_t* low,
                          std::int32_t* high) noexcept {
