@@ -48,6 +48,11 @@ void product_of_codes(const OperandView& A, const OperandView& B, const Accumula
   check_shapes(A, B, C0.rows, C0.cols, C0.data != nullptr, D.rows, D.cols);
   switch (accumulation.kind) {
     case AccumulationKind::kHardware:
+      if (integer_operand(A) && integer_operand(B)) {
+        detail::hardware_row(accumulation, A.format, B.format);  // throws where there is none
+        detail::integer_product(A, B, {}, D);
+        return add_start(C0, D);
+      }
       return detail::hardware_product(A, B, accumulation, detail::ScaleInput::kNone, C0, D);
     case AccumulationKind::kOrdered:
       detail::ordered_product(A, B, D);

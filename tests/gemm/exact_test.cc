@@ -213,6 +213,19 @@ TEST(Hardware, ZeroOperandsTakeNoPartInTheAlignment) {
   });
 }
 
+TEST(Hardware, IntegerCodesGoThroughTheIntegerEngine) {
+  const std::vector<std::uint8_t> A{127, 0x80, 3}, B{127, 0x80, 0xFF};
+  const float c = 0.5f;
+  float d = 0;
+  const MatrixView<const std::uint8_t> a(A.data(), 1, 3), b(B.data(), 1, 3);
+  matmul_codes(a, DType::kInt8, b, DType::kInt8, parse_accumulation("sm90-mma"),
+               MatrixView<const float>(&c, 1, 1), MatrixView<float>(&d, 1, 1));
+  EXPECT_EQ(d, 127.0f * 127 + 128 * 128 - 3 + 0.5f);
+  EXPECT_THROW(matmul_codes(a, DType::kInt8, b, DType::kInt8, parse_accumulation("sm70-mma"), {},
+                            MatrixView<float>(&d, 1, 1)),
+               UnsupportedError);
+}
+
 TEST(Ordered, IsOneFmaAProduct) {
   const QuantizedMatrix A = make(DType::kFloat32, 3, 50, 3, 50, 1);
   const QuantizedMatrix B = make(DType::kFloat32, 40, 50, 40, 50, 2);
