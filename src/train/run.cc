@@ -46,13 +46,25 @@ class Run {
     if (checkpoint_) restore();
   }
 
+  // The folder is claimed first and written into only after the first update, so that a recipe
+  // that does not fit the model leaves nothing behind and replaces no earlier run.
   TrainResult execute() {
-    open_folder();
+    claim_folder();
     start_ = Clock::now();
+    std::optional<StepResult> step;
+    try {
+      if (!trainer_->finished()) step = next_step();
+      open_folder();
+    } catch (...) {
+      if (!metrics_) release_folder();
+      throw;
+    }
     bool stop = false;
-    while (!trainer_->finished() && !stop) {
-      after_step(next_step());
+    while (step) {
+      after_step(*step);
+      step.reset();
       stop = !trainer_->finished() && events_.should_stop && events_.should_stop();
+      if (!trainer_->finished() && !stop) step = next_step();
     }
     result_.interrupted = stop;
     if (!stop) finish_evaluation();
@@ -71,8 +83,7 @@ class Run {
                               std::to_string(trainer_->step_count()));
   }
 
-  void open_folder() {
-    OutputPolicy policy = options_.force ? OutputPolicy::kOverwrite : OutputPolicy::kRefuse;
+  void claim_folder() {
     fs::path out = options_.out;
     if (out.empty() && checkpoint_) {
       out = fs::absolute(*checkpoint_).lexically_normal();
@@ -83,10 +94,24 @@ class Run {
     std::error_code error;
     const bool own =
         checkpoint_ && fs::equivalent(out, fs::absolute(*checkpoint_).parent_path(), error);
-    if (options_.resume == "auto" || own) policy = OutputPolicy::kContinue;
-    prepare_run_folder(out, policy);
+    const bool keep = options_.force || options_.resume == "auto" || own;
+    replaces_ = options_.force && options_.resume != "auto" && !own;
+    created_ = !fs::exists(out, error);
+    prepare_run_folder(out, keep ? OutputPolicy::kContinue : OutputPolicy::kRefuse);
     lock_.emplace(out);
     result_.out = out;
+  }
+
+  void release_folder() {
+    lock_.reset();
+    std::error_code ignored;
+    if (created_) fs::remove(result_.out / ".lock", ignored);
+    if (created_) fs::remove(result_.out, ignored);
+  }
+
+  void open_folder() {
+    const fs::path& out = result_.out;
+    if (replaces_) remove_earlier_run(out);
     TrainOptions effective = options_;
     effective.force = false;
     effective.resume.clear();
@@ -101,6 +126,7 @@ class Run {
     try {
       return trainer_->step();
     } catch (const NumericsError& error) {
+      if (!metrics_) open_folder();
       MetricsRow row;
       row.step = trainer_->step_count() + 1;
       row.loss = std::numeric_limits<double>::quiet_NaN();
@@ -218,6 +244,8 @@ class Run {
   std::optional<MetricsWriter> metrics_;
   std::ofstream log_;
   Clock::time_point start_;
+  bool replaces_ = false;  // an earlier run goes when this one has made its first update
+  bool created_ = false;   // the folder did not exist before
   TrainResult result_;
   double loss_sum_ = 0;
   std::int64_t steps_here_ = 0;

@@ -46,6 +46,11 @@ void prepare_run_folder(const fs::path& folder, OutputPolicy policy) {
   if (error) throw IoError(folder.string(), error.value(), "creating the output folder");
   if (policy != OutputPolicy::kOverwrite) return;
   const io::FolderLock lock(folder);  // no other run is at work in there
+  remove_earlier_run(folder);
+}
+
+void remove_earlier_run(const fs::path& folder) {
+  std::error_code error;
   for (const auto& entry : fs::directory_iterator(folder)) {
     if (!belongs_to_run(entry.path().filename().string())) continue;
     fs::remove_all(entry.path(), error);

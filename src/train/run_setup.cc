@@ -176,12 +176,13 @@ void check_same_run(const fs::path& checkpoint, const TrainOptions& options,
 }
 
 std::string model_card(const TrainOptions& options, const TrainResult& result) {
-  std::string card = "# " + options.recipe + " fine-tune\n\n";
-  card += "Trained by sylvester from `" + options.model + "` on `" + options.data + "`.\n\n";
+  std::string card = "# " + options.recipe + (options.pretrain ? " pre-training" : " fine-tune");
+  card += "\n\nTrained by sylvester from ";
+  if (options.pretrain) card += "random weights in the shape of ";
+  card += "`" + options.model + "` on `" + options.data + "`.\n\n";
   card += "- recipe `" + options.recipe + "`, products added by `" + options.accumulate + "`\n";
-  for (const std::string& line : {describe(parse_recipe(options.recipe))}) {
-    card += "\n```\n" + line + (line.ends_with('\n') ? "" : "\n") + "```\n\n";
-  }
+  const std::string products = describe(parse_recipe(options.recipe));
+  card += "\n```\n" + products + (products.ends_with('\n') ? "" : "\n") + "```\n\n";
   card += "- steps " + std::to_string(result.step) + ", mean training loss " +
           to_text(result.train_loss) + "\n";
   if (result.eval_loss) card += "- evaluation loss " + to_text(*result.eval_loss) + "\n";

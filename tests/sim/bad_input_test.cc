@@ -41,6 +41,12 @@ class BadInput : public Program {
     for (const char* file : {"config.json", "tokenizer.json"}) {
       fs::copy_file(fs::path(model_) / file, folder_ / "truncated" / file);
     }
+    fs::create_directories(folder_ / "odd");
+    fs::copy_file(fs::path(model_) / "tokenizer.json", folder_ / "odd" / "tokenizer.json");
+    put("odd/config.json",
+        "{\"model_type\": \"llama\", \"vocab_size\": 1024, \"hidden_size\": 126, "
+        "\"intermediate_size\": 128, \"num_hidden_layers\": 1, \"num_attention_heads\": 3, "
+        "\"num_key_value_heads\": 1, \"head_dim\": 42, \"max_position_embeddings\": 256}");
     std::ifstream weights(fs::path(model_) / "model.safetensors", std::ios::binary);
     std::string head(100000, '\0');
     weights.read(head.data(), 100000);
@@ -152,6 +158,11 @@ TEST_F(BadInput, Files) {
                {"hadamard", "bad.npy", "bad.npy", "--force"},
                2,
                {"is the input"}},
+           Row{"size without a Hadamard matrix",
+               {"train", "--pretrain", "--model", "odd", "--data", "good.jsonl", "--recipe",
+                "halo2-int8", "--out", "run"},
+               2,
+               {"126", "block"}},
            Row{"resume of nothing", train({"--resume", "none"}), 4, {"none"}},
        }) {
     expect(row);

@@ -16,6 +16,8 @@ enum class OutputPolicy {
 // metrics.jsonl, results.json, README.md, log.txt, analyze.json, samples_*.jsonl.
 // Errors: ValueError (not empty), IoError (a file of that name, no permission).
 void prepare_run_folder(const std::filesystem::path& folder, OutputPolicy policy);
+// The kOverwrite part alone, for a caller that holds the folder's lock.
+void remove_earlier_run(const std::filesystem::path& folder);
 // True when prepare_run_folder would have something to refuse.
 bool holds_files(const std::filesystem::path& folder);
 
