@@ -13,8 +13,50 @@ import pathlib
 import subprocess
 import time
 
+import gguf
 import torch
-from transformers import AutoModelForCausalLM
+from transformers import LlamaConfig, LlamaForCausalLM
+
+NAMES = {
+    "attn_q": "self_attn.q_proj", "attn_k": "self_attn.k_proj", "attn_v": "self_attn.v_proj",
+    "attn_output": "self_attn.o_proj", "ffn_gate": "mlp.gate_proj", "ffn_up": "mlp.up_proj",
+    "ffn_down": "mlp.down_proj", "attn_norm": "input_layernorm",
+    "ffn_norm": "post_attention_layernorm",
+}
+
+
+def load_peer(path: pathlib.Path) -> LlamaForCausalLM:
+    """The GGUF file's weights in transformers' Llama."""
+    reader = gguf.GGUFReader(path)
+
+    def field(key: str):
+        return reader.fields["llama." + key].contents()
+
+    heads, kv_heads = field("attention.head_count"), field("attention.head_count_kv")
+    model = LlamaForCausalLM(LlamaConfig(
+        vocab_size=field("vocab_size"), hidden_size=field("embedding_length"),
+        intermediate_size=field("feed_forward_length"), num_hidden_layers=field("block_count"),
+        num_attention_heads=heads, num_key_value_heads=kv_heads,
+        max_position_embeddings=field("context_length"), tie_word_embeddings=True,
+        rms_norm_eps=field("attention.layer_norm_rms_epsilon"),
+        rope_parameters={"rope_type": "default", "rope_theta": field("rope.freq_base")}))
+    state = {}
+    for tensor in reader.tensors:
+        value = torch.from_numpy(gguf.dequantize(tensor.data, tensor.tensor_type)).float()
+        parts = tensor.name.split(".")
+        if parts[0] != "blk":
+            name = {"token_embd": "model.embed_tokens", "output_norm": "model.norm"}[parts[0]]
+            state[name + ".weight"] = value
+            continue
+        if parts[2] in ("attn_q", "attn_k"):  # pairs of neighbours back to halves
+            rows = value.shape[0] // (heads if parts[2] == "attn_q" else kv_heads)
+            value = value.reshape(-1, rows // 2, 2, value.shape[1]).swapaxes(1, 2)
+            value = value.reshape(-1, value.shape[-1])
+        state[f"model.layers.{parts[1]}.{NAMES[parts[2]]}.weight"] = value
+    missing, unexpected = model.load_state_dict(state, strict=False)
+    assert not unexpected and set(missing) <= {"lm_head.weight"}, (missing, unexpected)
+    model.tie_weights()
+    return model
 
 
 def main() -> None:
@@ -30,8 +72,7 @@ def main() -> None:
     recipes = args.recipes.split(",")
 
     torch.set_num_threads(args.threads)
-    model = AutoModelForCausalLM.from_pretrained(
-        args.model.parent, gguf_file=args.model.name, dtype=torch.float32)
+    model = load_peer(args.model)
     model.train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-6, weight_decay=0.0, fused=True)
     generator = torch.Generator().manual_seed(1)

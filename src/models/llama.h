@@ -59,7 +59,7 @@ struct Decoder::Impl {
   // --- work space ---
   std::vector<Activations> saved;  // one a layer when training
   Activations shared;              // all layers in evaluation; tensors no backward reads
-  Slot ids, final_x, final_rstd, final_normed, branch, cos, sin;
+  Slot ids, final_x, final_rstd, final_normed, branch;
   Slot d_x, d_normed, d_wide, d_q, d_k, d_v, d_o;
   Slot row_index, labels, head_in, d_head_in, logits_chunk, nll;
   std::int64_t rope_positions = 0;
