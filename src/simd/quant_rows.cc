@@ -503,56 +503,7 @@ void QuotientRow(const ElementMap& map, const float* HWY_RESTRICT x, std::int64_
       });
 }
 
-// ---- statistics ---------------------------------------------------------------------------------
-
-void ErrorSums(const float* HWY_RESTRICT x, const float* HWY_RESTRICT values, std::int64_t n,
-               StatsSum& sum) {
-  const hn::CappedTag<double, 8> dd;
-  const hn::Rebind<float, decltype(dd)> df;
-  using VD = hn::Vec<decltype(dd)>;
-  constexpr std::size_t kWidth = hn::MaxLanes(dd), kVectors = 8 / kWidth;
-  VD error2[kVectors], x2[kVectors], most = hn::Zero(dd);
-  for (std::size_t v = 0; v < kVectors; ++v) error2[v] = x2[v] = hn::Zero(dd);
-  std::int64_t i = 0;
-  std::size_t zeros = 0;
-  for (; i + 8 <= n; i += 8) {
-    for (std::size_t v = 0; v < kVectors; ++v) {
-      const auto at = i + static_cast<std::int64_t>(v * kWidth);
-      const auto xf = hn::LoadU(df, x + at), vf = hn::LoadU(df, values + at);
-      const VD wide = hn::PromoteTo(dd, xf);
-      const VD error = hn::Sub(wide, hn::PromoteTo(dd, vf));
-      error2[v] = hn::Add(error2[v], hn::Mul(error, error));
-      x2[v] = hn::Add(x2[v], hn::Mul(wide, wide));
-      most = hn::Max(most, hn::Abs(error));
-      const auto zero = hn::Zero(df);
-      zeros += hn::CountTrue(df, hn::And(hn::Ne(xf, zero), hn::Eq(vf, zero)));
-    }
-  }
-  double lane_error[8], lane_x[8];
-  for (std::size_t v = 0; v < kVectors; ++v) {
-    hn::StoreU(error2[v], dd, lane_error + v * kWidth);
-    hn::StoreU(x2[v], dd, lane_x + v * kWidth);
-  }
-  sum.max_error = std::max(sum.max_error, hn::GetLane(hn::MaxOfLanes(dd, most)));
-  for (; i < n; ++i) {
-    const double wide = x[i], error = wide - static_cast<double>(values[i]);
-    lane_error[i % 8] += error * error;
-    lane_x[i % 8] += wide * wide;
-    sum.max_error = std::max(sum.max_error, error < 0 ? -error : error);
-    zeros += x[i] != 0.0f && values[i] == 0.0f ? 1 : 0;
-  }
-  for (int width = 4; width > 0; width /= 2) {
-    for (int lane = 0; lane < width; ++lane) {
-      lane_error[lane] += lane_error[lane + width];
-      lane_x[lane] += lane_x[lane + width];
-    }
-  }
-  sum.error2 += lane_error[0];
-  sum.x2 += lane_x[0];
-  sum.zeros += static_cast<std::int64_t>(zeros);
-}
-
-#else  // a CPU without any of the instruction sets above
+#else   // a CPU without any of the instruction sets above
 
 void AbsmaxSegments(const float* x, std::int64_t n, std::int64_t segment, std::uint32_t* magnitude,
                     std::int64_t) {
@@ -578,10 +529,6 @@ void QuotientRow(const ElementMap& map, const float* x, std::int64_t n, std::int
                  const float* factors, float* y) {
   scalar::quotient_row(map, x, n, segment, factors, y);
 }
-void ErrorSums(const float* x, const float* values, std::int64_t n, StatsSum& sum) {
-  scalar::error_sums(x, values, n, sum);
-}
-
 #endif  // HWY_TARGET != HWY_SCALAR
 }  // namespace HWY_NAMESPACE
 }  // namespace sylvester::detail
@@ -596,7 +543,6 @@ HWY_EXPORT(EncodeRow);
 HWY_EXPORT(ValuesRow);
 HWY_EXPORT(DecodeRow);
 HWY_EXPORT(QuotientRow);
-HWY_EXPORT(ErrorSums);
 
 void absmax_segments_simd(const float* x, std::int64_t n, std::int64_t segment,
                           std::uint32_t* magnitude, std::int64_t ahead) noexcept {
@@ -622,9 +568,5 @@ void quotient_row_simd(const ElementMap& map, const float* x, std::int64_t n, st
                        const float* factors, float* y) noexcept {
   HWY_DYNAMIC_DISPATCH(QuotientRow)(map, x, n, segment, factors, y);
 }
-void error_sums_simd(const float* x, const float* values, std::int64_t n, StatsSum& sum) noexcept {
-  HWY_DYNAMIC_DISPATCH(ErrorSums)(x, values, n, sum);
-}
-
 }  // namespace sylvester::detail
 #endif  // HWY_ONCE
