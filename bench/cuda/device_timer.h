@@ -59,7 +59,8 @@ inline Timing time_calls(const std::function<void(cudaStream_t, int)>& work, int
 }
 
 // A copy as fast as the device makes one: 16 bytes a load, many loads in flight.
-__global__ inline void copy_kernel(const uint4* from, uint4* to, long long count) {
+template <class = void>
+__global__ void copy_kernel(const uint4* from, uint4* to, long long count) {
   const long long step = 1ll * gridDim.x * blockDim.x;
   long long i = blockIdx.x * 1ll * blockDim.x + threadIdx.x;
   for (; i + 3 * step < count; i += 4 * step) {
@@ -82,8 +83,8 @@ inline double copy_rate(const void* from, void* to, long long bytes) {
   for (const int blocks : {132 * 4, 132 * 8, 132 * 16, 65536}) {
     const Timing own = time_calls(
         [&](cudaStream_t s, int) {
-          copy_kernel<<<blocks, 256, 0, s>>>(static_cast<const uint4*>(from),
-                                             static_cast<uint4*>(to), bytes / 16);
+          copy_kernel<><<<blocks, 256, 0, s>>>(static_cast<const uint4*>(from),
+                                               static_cast<uint4*>(to), bytes / 16);
         },
         3);
     best = std::min(best, own.median);
@@ -94,7 +95,8 @@ inline double copy_rate(const void* from, void* to, long long bytes) {
 }
 
 // Normal-like bfloat16 bit patterns; never zeros, which run faster than data.
-__global__ inline void fill_random_kernel(unsigned short* to, long long count, unsigned seed) {
+template <class = void>
+__global__ void fill_random_kernel(unsigned short* to, long long count, unsigned seed) {
   for (long long i = blockIdx.x * 1ll * blockDim.x + threadIdx.x; i < count;
        i += 1ll * gridDim.x * blockDim.x) {
     unsigned h = static_cast<unsigned>(i) * 2654435761u + seed;
@@ -104,7 +106,7 @@ __global__ inline void fill_random_kernel(unsigned short* to, long long count, u
   }
 }
 inline void fill_random(void* to, long long elements, unsigned seed) {
-  fill_random_kernel<<<1024, 256>>>(static_cast<unsigned short*>(to), elements, seed);
+  fill_random_kernel<><<<1024, 256>>>(static_cast<unsigned short*>(to), elements, seed);
   check(cudaDeviceSynchronize());
 }
 

@@ -41,13 +41,19 @@ int main(int argc, char** argv) {
   std::printf("%-10s %8s %9s %7s %18s\n", "type", "n", "TB/s", "share", "spread");
   const auto row = [&](const char* name, DType dtype, int size, std::int64_t n,
                        HadamardOptions options, bool cols) {
+    // Columns: matrices as wide as an activation, one after the other.
     const std::int64_t rows = cols ? n : bytes / size / n;
-    const std::int64_t width = cols ? bytes / size / n : n;
-    const cuda::DeviceMatrix X(x.data(), dtype, rows, width), Y(y.data(), dtype, rows, width);
+    const std::int64_t width = cols ? 4096 : n;
+    const std::int64_t matrices = cols ? bytes / size / n / width : 1;
     const bench::Timing t = measure([&](cudaStream_t s) {
-      cols ? cuda::hadamard_cols(X, Y, options, s) : cuda::hadamard_rows(X, Y, options, s);
+      for (std::int64_t i = 0; i < matrices; ++i) {
+        const std::int64_t at = i * rows * width * size;
+        const cuda::DeviceMatrix X(x.as<char>() + at, dtype, rows, width);
+        const cuda::DeviceMatrix Y(y.as<char>() + at, dtype, rows, width);
+        cols ? cuda::hadamard_cols(X, Y, options, s) : cuda::hadamard_rows(X, Y, options, s);
+      }
     });
-    const double moved = 2.0 * rows * width * size;
+    const double moved = 2.0 * matrices * rows * width * size;
     std::printf("%-10s %8lld %9.3f %7.3f  %.3f .. %.3f\n", name, static_cast<long long>(n),
                 moved / t.median * 1e-12, moved / t.median / copy, moved / t.high / copy,
                 moved / t.low / copy);
@@ -64,7 +70,7 @@ int main(int argc, char** argv) {
     row("fp16", DType::kFloat16, 2, n, {}, false);
     row("fp32", DType::kFloat32, 4, n, {}, false);
   }
-  for (const std::int64_t n : {512, 2048, 4096, 8192, 16384}) {
+  for (const std::int64_t n : {512, 1024, 2048, 4096, 8192, 16384}) {
     row("bf16 cols", DType::kBFloat16, 2, n, {}, true);
   }
 }

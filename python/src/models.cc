@@ -149,14 +149,18 @@ class Model {
   }
 
   std::vector<std::int32_t> encode(const std::string& text) { return tokenizer().encode(text); }
-  std::string decode(const std::vector<std::int32_t>& ids) { return tokenizer().decode(ids); }
+  nb::bytes decode(const std::vector<std::int32_t>& ids) { return bytes(tokenizer().decode(ids)); }
 
-  std::string generate(const std::string& prompt, std::int64_t max_new_tokens) {
+  nb::bytes generate(const std::string& prompt, std::int64_t max_new_tokens) {
     const io::Tokenizer& t = tokenizer();
-    nb::gil_scoped_release release;
-    GenerateOptions options;
-    options.max_new_tokens = max_new_tokens;
-    return t.decode(sylvester::generate(decoder_, t.encode(prompt), t, options).ids);
+    std::string text;
+    {
+      nb::gil_scoped_release release;
+      GenerateOptions options;
+      options.max_new_tokens = max_new_tokens;
+      text = t.decode(sylvester::generate(decoder_, t.encode(prompt), t, options).ids);
+    }
+    return bytes(text);
   }
 
   void save(const std::string& folder, const std::string& dtype) const {
@@ -164,6 +168,8 @@ class Model {
   }
 
  private:
+  // Token ids may cut a character: the Python side decodes with replacement.
+  static nb::bytes bytes(const std::string& text) { return nb::bytes(text.data(), text.size()); }
   static DecoderOptions options(const std::string& recipe, const std::string& accumulate,
                                 std::uint64_t seed) {
     DecoderOptions out;

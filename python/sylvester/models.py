@@ -63,14 +63,16 @@ class Model:
         return self._native.loss_and_grads(ids, labels, recipe, accumulate)
 
     def encode(self, text):
+        """Token ids of a text; no BOS is added."""
         return self._native.encode(text)
 
     def decode(self, ids):
-        return self._native.decode(list(map(int, ids)))
+        """Text of ids; a character cut by them becomes U+FFFD."""
+        return self._native.decode(list(map(int, ids))).decode("utf-8", errors="replace")
 
     def generate(self, prompt, max_new_tokens=64):
         """Greedy continuation of a prompt, as text."""
-        return self._native.generate(prompt, max_new_tokens)
+        return self._native.generate(prompt, max_new_tokens).decode("utf-8", errors="replace")
 
     def save(self, folder, dtype="float32"):
         self._native.save(str(folder), dtype)

@@ -59,6 +59,15 @@ def test_ids_outside_the_vocabulary_are_refused(golden_folder):
         model.logits(np.array([[-1]]))
 
 
+def test_text_goes_there_and_back_and_is_continued():
+    model = sy.load_model("tiny-sql")
+    text = "How many packages are in section admin? \u00e9"
+    ids = model.encode(text)
+    assert model.decode(ids) == text
+    assert "\ufffd" in model.decode(ids[:-1]) or model.decode(ids[:-1]) == text[:-1]
+    assert isinstance(model.generate("Question", max_new_tokens=4), str)
+
+
 def test_train_runs_and_reports(tmp_path):
     data = tmp_path / "data.jsonl"
     data.write_text("".join(json.dumps({"prompt": f"a{i}", "completion": f" b{i}"}) + "\n"

@@ -1,6 +1,6 @@
 """Time the quantizers of torch and torchao beside ours, as ratios to a float32 copy of the same bytes.
 
-Usage: python bench/quant_peers.py [--elements 16777216] [--repeat 5]
+Usage: python bench/quant/quant_peers.py [--elements 16777216] [--repeat 5]
 Needs torch and torchao; times ours too when the sylvester module is installed. One thread.
 A case and its copy are timed by turns, the least of each counts. Bytes: what must be read and written
 once (float32 in; float32, or codes and scales out).
