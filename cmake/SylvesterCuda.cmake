@@ -38,7 +38,7 @@ endif()
 function(sylvester_cuda_flags target)
   target_compile_options(
     ${target}
-    PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:--fmad=false --expt-relaxed-constexpr
+    PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:--fmad=false --expt-relaxed-constexpr --diag-suppress=554
             -Xcompiler=-Wall,-Wextra,-Wno-psabi,-ffp-contract=off,-Wno-unused-parameter>
             $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wno-psabi -ffp-contract=off -fno-math-errno>)
   if(SYLVESTER_WERROR)

@@ -55,6 +55,32 @@ __device__ __forceinline__ float device_quotient(const ElementMap& map, float x,
   return y;
 }
 
+// x / factor or x * factor under one factor for many x. The division multiplies by the correctly
+// rounded reciprocal and corrects the quotient twice by its exact remainder, which gives the
+// rounded quotient as long as no remainder underflows. For factors in [2^-80, 2^80] it can only
+// underflow where |x| < 2^-100, so that |x / factor| < 2^-20: below half of the smallest number of
+// every format that takes this path, where the last bit of the quotient does not reach the code.
+struct UniformQuotient {
+  float factor, reciprocal;
+  bool multiplies, corrected;
+
+  __device__ UniformQuotient(const ElementMap& map, float by)
+      : UniformQuotient(map.multiplies, by) {}
+  __device__ UniformQuotient(bool multiply, float by)
+      : factor(by),
+        reciprocal(1.0f / by),
+        multiplies(multiply),
+        corrected(by >= 0x1p-80f && by <= 0x1p80f) {}
+  __device__ __forceinline__ float operator()(float x) const {
+    if (multiplies) return __fmul_rn(x, factor);
+    if (!corrected) return __fdiv_rn(x, factor);
+    float q = __fmul_rn(x, reciprocal);
+    q = __fmaf_rn(__fmaf_rn(-q, factor, x), reciprocal, q);
+    q = __fmaf_rn(__fmaf_rn(-q, factor, x), reciprocal, q);
+    return copysignf(q, x);  // -0 / factor
+  }
+};
+
 __device__ inline std::uint8_t device_encode(const ElementMap& map, float y, float zero,
                                              std::uint32_t random) {
   if (map.asymmetric) {

@@ -162,7 +162,8 @@ struct BaseShape {
 template <class T, int kBase, bool kTransposed, class Output>
 __global__ __launch_bounds__(
     (BaseShape<kBase>::kThreads),
-    (BaseShape<kBase>::kBlocks)) void fwht_base_kernel(const RowsJob job, const Output output,
+    (BaseShape<kBase>::kBlocks)) void fwht_base_kernel(const RowsJob job,
+                                                       const __grid_constant__ Output output,
                                                        const int rows_per_tile) {
   extern __shared__ __align__(128) unsigned char shared[];
   constexpr int kPad = pad<T>();

@@ -8,13 +8,14 @@
 
 namespace sylvester::cuda::detail {
 
-template <class T, int kPower, int kCluster, class Output>
+template <class T, int kPower, int kColBits, int kCluster, class Output>
 bool launch_cols_order(const RowsJob& job, std::int64_t cols, const Output& output,
                        cudaStream_t stream) {
-  using S = ColsShape<kPower>;
-  const auto kernel = fwht_cols_kernel<T, kPower, kCluster, Output>;
+  using S = ColsShape<kPower, kColBits>;
+  const auto kernel = fwht_cols_kernel<T, kPower, kColBits, kCluster, Output>;
   constexpr int kBlocks = 1 << kCluster;
-  const std::int64_t panels = cols / 8;
+  if (cols % S::kCols != 0) return false;
+  const std::int64_t panels = cols / S::kCols;
   int blocks = resident_blocks(reinterpret_cast<const void*>(kernel), S::kThreads, S::kSharedBytes,
                                panels * kBlocks);
   blocks = blocks / kBlocks * kBlocks;
@@ -45,19 +46,19 @@ bool launch_cols(const RowsJob& job, std::int64_t cols, const Output& output, cu
     return false;
   }
   switch (job.power) {
-#define SYLVESTER_ORDER(power, block, cluster) \
-  case power:                                  \
-    return launch_cols_order<T, block, cluster>(job, cols, output, stream);
-    SYLVESTER_ORDER(6, 6, 0)
-    SYLVESTER_ORDER(7, 7, 0)
-    SYLVESTER_ORDER(8, 8, 0)
-    SYLVESTER_ORDER(9, 9, 0)
-    SYLVESTER_ORDER(10, 10, 0)
-    SYLVESTER_ORDER(11, 11, 0)
-    SYLVESTER_ORDER(12, 12, 0)
-    SYLVESTER_ORDER(13, 12, 1)
-    SYLVESTER_ORDER(14, 12, 2)
-    SYLVESTER_ORDER(15, 12, 3)
+#define SYLVESTER_ORDER(power, block, col_bits, cluster) \
+  case power:                                            \
+    return launch_cols_order<T, block, col_bits, cluster>(job, cols, output, stream);
+    SYLVESTER_ORDER(6, 6, 5, 0)
+    SYLVESTER_ORDER(7, 7, 5, 0)
+    SYLVESTER_ORDER(8, 8, 5, 0)
+    SYLVESTER_ORDER(9, 9, 5, 0)
+    SYLVESTER_ORDER(10, 10, 4, 0)
+    SYLVESTER_ORDER(11, 10, 4, 1)
+    SYLVESTER_ORDER(12, 10, 4, 2)
+    SYLVESTER_ORDER(13, 10, 4, 3)
+    SYLVESTER_ORDER(14, 11, 4, 3)
+    SYLVESTER_ORDER(15, 12, 3, 3)
 #undef SYLVESTER_ORDER
     default:
       return false;

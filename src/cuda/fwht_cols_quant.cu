@@ -3,7 +3,9 @@
 
 namespace sylvester::cuda::detail {
 
-template bool launch_cols<__nv_bfloat16>(const RowsJob&, std::int64_t, const QuantOutput&,
+template bool launch_cols<__nv_bfloat16>(const RowsJob&, std::int64_t, const QuantOutput<true>&,
+                                         cudaStream_t);
+template bool launch_cols<__nv_bfloat16>(const RowsJob&, std::int64_t, const QuantOutput<false>&,
                                          cudaStream_t);
 
 }  // namespace sylvester::cuda::detail

@@ -39,8 +39,9 @@ __device__ __forceinline__ void group_sync() {
 template <class T, int kPower, class Output>
 __global__ __launch_bounds__(
     (Pow2Shape<T, kPower>::kThreads),
-    (512 / Pow2Shape<T, kPower>::kThreads)) void fwht_pow2_kernel(const RowsJob job,
-                                                                  const Output output) {
+    (512 /
+     Pow2Shape<T, kPower>::kThreads)) void fwht_pow2_kernel(const RowsJob job,
+                                                            const __grid_constant__ Output output) {
   using S = Pow2Shape<T, kPower>;
   extern __shared__ __align__(128) unsigned char shared[];
   const int lane = threadIdx.x % S::kGroup, group = threadIdx.x / S::kGroup;

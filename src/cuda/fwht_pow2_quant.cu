@@ -3,6 +3,7 @@
 
 namespace sylvester::cuda::detail {
 
-template bool launch_pow2<__nv_bfloat16>(const RowsJob&, const QuantOutput&, cudaStream_t);
+template bool launch_pow2<__nv_bfloat16>(const RowsJob&, const QuantOutput<true>&, cudaStream_t);
+template bool launch_pow2<__nv_bfloat16>(const RowsJob&, const QuantOutput<false>&, cudaStream_t);
 
 }  // namespace sylvester::cuda::detail

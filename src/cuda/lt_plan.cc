@@ -127,17 +127,33 @@ std::vector<cublasLtMatmulAlgo_t> Plan::algorithms(int split_k) const {
       status != CUBLAS_STATUS_INVALID_VALUE) {
     check_lt(status, "heuristic");
   }
-  std::vector<cublasLtMatmulAlgo_t> out;
+  std::vector<cublasLtMatmulAlgo_t> out, whole;
   for (int i = 0; i < count && status == CUBLAS_STATUS_SUCCESS; ++i) {
     std::int32_t split = 1;
     std::size_t written = 0;
     cublasLtMatmulAlgoConfigGetAttribute(&results[static_cast<std::size_t>(i)].algo,
                                          CUBLASLT_ALGO_CONFIG_SPLITK_NUM, &split, sizeof(split),
                                          &written);
-    if (results[static_cast<std::size_t>(i)].state == CUBLAS_STATUS_SUCCESS &&
-        std::max(split, 1) == split_k) {
-      out.push_back(results[static_cast<std::size_t>(i)].algo);
-    }
+    const auto& result = results[static_cast<std::size_t>(i)];
+    if (result.state != CUBLAS_STATUS_SUCCESS) continue;
+    if (std::max(split, 1) == split_k) out.push_back(result.algo);
+    if (split <= 1) whole.push_back(result.algo);
+  }
+  if (!out.empty() || split_k == 1) return out;
+  // None proposed: an unsplit one told to split, its slices added in float32.
+  for (cublasLtMatmulAlgo_t algo : whole) {
+    const std::int32_t split = split_k;
+    const std::uint32_t scheme = CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE;
+    cublasLtMatmulHeuristicResult_t result{};
+    const bool taken =
+        cublasLtMatmulAlgoConfigSetAttribute(&algo, CUBLASLT_ALGO_CONFIG_SPLITK_NUM, &split,
+                                             sizeof(split)) == CUBLAS_STATUS_SUCCESS &&
+        cublasLtMatmulAlgoConfigSetAttribute(&algo, CUBLASLT_ALGO_CONFIG_REDUCTION_SCHEME, &scheme,
+                                             sizeof(scheme)) == CUBLAS_STATUS_SUCCESS &&
+        cublasLtMatmulAlgoCheck(library().handle, desc, a, b, c, c, &algo, &result) ==
+            CUBLAS_STATUS_SUCCESS &&
+        result.workspaceSize <= kWorkspace;
+    if (taken) out.push_back(algo);
   }
   return out;
 }

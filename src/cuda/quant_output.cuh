@@ -9,8 +9,8 @@ namespace sylvester::cuda::detail {
 
 // Quantization of the results under one scale of the tensor, in two passes of the transform: the
 // first finds the absmax, the second writes codes.
+template <bool kObserve>  // the first pass
 struct QuantOutput {
-  bool observe;     // first pass
   FastEncode kind;  // kE4M3, kE5M2 or kInteger
   bool multiplies;  // results times factor, else divided by it
   float low, high;  // kInteger
@@ -20,22 +20,23 @@ struct QuantOutput {
 
   struct State {
     std::uint32_t magnitude;
-    float factor;
+    UniformQuotient quotient;
     bool poison;
   };
   __device__ State begin() const {
-    return observe ? State{0, 1.0f, false} : State{0, *job.factors, isnan(*job.scales)};
+    return kObserve ? State{0, {multiplies, 1.0f}, false}
+                    : State{0, {multiplies, *job.factors}, isnan(*job.scales)};
   }
   // By every thread of every block.
   __device__ void end(State& state) const {
-    if (!observe) return;
+    if (!kObserve) return;
     const std::uint32_t most = __reduce_max_sync(0xFFFFFFFFu, state.magnitude);
     if (threadIdx.x % 32 == 0) atomicMax(job.magnitudes, most);
     __syncthreads();
     if (threadIdx.x == 0) finish_tensor(job, plan);
   }
   __device__ __forceinline__ std::uint32_t code(const State& state, float x) const {
-    const float y = multiplies ? __fmul_rn(x, state.factor) : __fdiv_rn(x, state.factor);
+    const float y = state.quotient(x);
     std::uint32_t out;
     if (kind == FastEncode::kE4M3) {
       out = __nv_cvt_float_to_fp8(y, __NV_SATFINITE, __NV_E4M3);
@@ -50,14 +51,18 @@ struct QuantOutput {
   template <int kWidth>
   __device__ __forceinline__ void emit(State& state, std::int64_t row, int col,
                                        const float (&v)[kWidth]) const {
-    if (observe) {
+    if constexpr (kObserve) {
 #pragma unroll
       for (int k = 0; k < kWidth; ++k) {
         state.magnitude = max(state.magnitude, __float_as_uint(v[k]) & 0x7FFFFFFFu);
       }
-      return;
+    } else {
+      write(state, job.codes + row * stride + col, v);
     }
-    std::uint8_t* to = job.codes + row * stride + col;
+  }
+  template <int kWidth>
+  __device__ __forceinline__ void write(const State& state, std::uint8_t* to,
+                                        const float (&v)[kWidth]) const {
     if constexpr (kWidth == 4) {
       *reinterpret_cast<std::uint32_t*>(to) = code(state, v[0]) | code(state, v[1]) << 8 |
                                               code(state, v[2]) << 16 | code(state, v[3]) << 24;

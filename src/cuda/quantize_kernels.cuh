@@ -57,7 +57,7 @@ __device__ __forceinline__ void store_scale(const QuantJob& job, std::int64_t bl
 
 // Called by one thread of each block of a first pass, after its atomics on the bounds: the last
 // block makes the scale of the tensor.
-__device__ __forceinline__ void finish_tensor(const QuantJob& job, const ScalePlan& plan) {
+__device__ __noinline__ inline void finish_tensor(const QuantJob& job, const ScalePlan& plan) {
   __threadfence();
   if (atomicInc(job.done, gridDim.x - 1) != gridDim.x - 1) return;
   __threadfence();
@@ -74,8 +74,8 @@ __device__ __forceinline__ void finish_tensor(const QuantJob& job, const ScalePl
 // One block for the whole tensor: a partial result a warp, then an atomic maximum, which does not
 // depend on order. `pieces` of 16 bytes where rows allow it, else single elements.
 template <class T, bool kVector>
-__global__ __launch_bounds__(256) void observe_tensor_kernel(const QuantJob job,
-                                                             const ScalePlan plan) {
+__global__ __launch_bounds__(256) void observe_tensor_kernel(
+    const __grid_constant__ QuantJob job, const __grid_constant__ ScalePlan plan) {
   const bool asymmetric = plan.spec.asymmetric;
   constexpr int kWidth = kVector ? 16 / sizeof(T) : 1;
   const T* x = static_cast<const T*>(job.x);
@@ -149,8 +149,9 @@ __global__ __launch_bounds__(256) void observe_columns_kernel(const QuantJob job
 }
 
 // Scales of blocks whose bounds are in memory (tensor, column), or NVFP4's tensor level.
-inline __global__ void finish_scales_kernel(const QuantJob job, const ScalePlan plan,
-                                            TensorLevel* tensor) {
+template <class = void>
+__global__ void finish_scales_kernel(const QuantJob job, const ScalePlan plan,
+                                     TensorLevel* tensor) {
   const std::int64_t block = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
   if (tensor != nullptr) {
     if (block > 0) return;
@@ -261,7 +262,8 @@ __global__ __launch_bounds__(256) void encode_both_kernel(const QuantJob job, co
   __shared__ std::uint8_t tile[64][132];
   const int t = threadIdx.x;
   const auto* x = static_cast<const __nv_bfloat16*>(job.x);
-  const float scale = *job.scales, factor = *job.factors;
+  const float scale = *job.scales;
+  const UniformQuotient quotient(map, *job.factors);
   const bool poison = job.poisons && isnan(scale);
   // The last tiles first: a first pass over X left them in the L2 cache.
   const std::int64_t row0 = (gridDim.y - 1 - blockIdx.y) * std::int64_t{64};
@@ -279,10 +281,8 @@ __global__ __launch_bounds__(256) void encode_both_kernel(const QuantJob job, co
 #pragma unroll
     for (int k = 0; k < 4; ++k) {
       const float2 p = widen(w[k], static_cast<const __nv_bfloat16*>(nullptr));
-      const std::uint32_t a =
-          encode_quotient<kFast>(map, device_quotient(map, p.x, factor), 0.0f, 0);
-      const std::uint32_t b =
-          encode_quotient<kFast>(map, device_quotient(map, p.y, factor), 0.0f, 0);
+      const std::uint32_t a = encode_quotient<kFast>(map, quotient(p.x), 0.0f, 0);
+      const std::uint32_t b = encode_quotient<kFast>(map, quotient(p.y), 0.0f, 0);
       code[k / 2] |= (a | b << 8) << (k % 2 * 16);
     }
     if (poison) code[0] = code[1] = 0;

@@ -66,7 +66,7 @@ void local_scales(const QuantJob& job, const QuantSteps& steps, cudaStream_t str
   }
   check_launch("block scales");
   if (spec.rule == ScaleRule::kEden) {
-    keep_scales_kernel<<<grid_of(blocks, 256), 256, 0, stream>>>(job);
+    keep_scales_kernel<><<<grid_of(blocks, 256), 256, 0, stream>>>(job);
     correct_eden_kernel<T><<<grid_of(job.rows * (job.cols / spec.group), 64), 64, 0, stream>>>(
         job, steps.plan, steps.map, steps.tensor);
     check_launch("MS-EDEN scales");
@@ -111,12 +111,12 @@ void run_quantize(const QuantJob& job, const QuantSteps& steps, cudaStream_t str
   const std::int64_t blocks = job.scale_rows * job.scale_cols;
   if (steps.global && !steps.columns) return encode_all<T>(job, steps, stream);  // scale is made
   if (steps.tensor != nullptr) {
-    finish_scales_kernel<<<1, 32, 0, stream>>>(job, steps.plan, steps.tensor);
+    finish_scales_kernel<><<<1, 32, 0, stream>>>(job, steps.plan, steps.tensor);
   } else {
     QuantJob finish = job;
     if (!steps.global) finish.magnitudes = nullptr;
-    finish_scales_kernel<<<steps.global ? grid_of(blocks, 256) : 1, 256, 0, stream>>>(
-        finish, steps.plan, nullptr);
+    finish_scales_kernel<>
+        <<<steps.global ? grid_of(blocks, 256) : 1, 256, 0, stream>>>(finish, steps.plan, nullptr);
   }
   check_launch("scales");
   if (!steps.global) local_scales<T>(job, steps, stream);

@@ -1,5 +1,7 @@
 #include "sylvester/cuda/rotate_quantize.h"
 
+#include <type_traits>
+
 #include "cuda/check.h"
 #include "cuda/fwht_launch.h"
 #include "cuda/quant_output.cuh"
@@ -62,18 +64,17 @@ bool fused(bool columns, const DeviceMatrix& X, const HadamardOptions& options,
   job.rows = X.rows * (X.cols / job.n);
   job.x_stride = columns || job.n == X.cols ? X.stride : job.n;
   job.y_stride = columns ? X.cols : job.n;
-  QuantOutput output{
-      true,         kind,        p.steps.map.multiplies, p.steps.map.low, p.steps.map.high, p.job,
-      p.steps.plan, job.y_stride};
-  const auto launch = [&] {
+  const auto launch = [&](auto pass) {
+    const QuantOutput<decltype(pass)::value> output{
+        kind,  p.steps.map.multiplies, p.steps.map.low, p.steps.map.high,
+        p.job, p.steps.plan,           job.y_stride};
     if (columns) return launch_cols<__nv_bfloat16>(job, X.cols, output, stream);
     return job.base == 1 ? launch_pow2<__nv_bfloat16>(job, output, stream)
                          : launch_base<__nv_bfloat16>(job, output, stream);
   };
-  if (!launch()) return false;
-  output.observe = false;
+  if (!launch(std::true_type{})) return false;
   job.backwards = true;
-  return launch();
+  return launch(std::false_type{});
 }
 
 }  // namespace

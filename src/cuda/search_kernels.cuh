@@ -130,7 +130,8 @@ __global__ void correct_eden_kernel(const QuantJob job, const ScalePlan plan, co
 }
 
 // A copy of the scales as they were before the correction, behind the factors.
-inline __global__ void keep_scales_kernel(const QuantJob job) {
+template <class = void>
+__global__ void keep_scales_kernel(const QuantJob job) {
   const std::int64_t block = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
   const std::int64_t blocks = job.scale_rows * job.scale_cols;
   if (block < blocks) job.factors[blocks + block] = job.scales[block];
