@@ -105,7 +105,7 @@ void CpuOps::swiglu(const Tensor& gate, const Tensor& up, Tensor& out) {
     using T = decltype(zero);
     const T *g = gate.data<T>(), *u = up.data<T>();
     T* o = out.data<T>();
-    parallel_blocks(gate.size(), kElementBlock / 4,
+    parallel_blocks(gate.size(), kElementBlock,
                     [&](std::int64_t, std::int64_t begin, std::int64_t end) {
                       Kernels<T>::swiglu(g + begin, u + begin, o + begin, end - begin);
                     });
@@ -122,7 +122,7 @@ void CpuOps::swiglu_backward(const Tensor& gate, const Tensor& up, const Tensor&
     using T = decltype(zero);
     const T *g = gate.data<T>(), *u = up.data<T>(), *o = dout.data<T>();
     T *dg = dgate.data<T>(), *du = dup.data<T>();
-    parallel_blocks(gate.size(), kElementBlock / 4,
+    parallel_blocks(gate.size(), kElementBlock,
                     [&](std::int64_t, std::int64_t begin, std::int64_t end) {
                       Kernels<T>::swiglu_backward(g + begin, u + begin, o + begin, dg + begin,
                                                   du + begin, end - begin);

@@ -29,8 +29,9 @@ void require(bool ok, const char* what, const Tensor& culprit, const char* want)
 inline std::int64_t last(const Tensor& x) { return x.shape().empty() ? 0 : x.shape().back(); }
 inline std::int64_t rows_of(const Tensor& x) { return last(x) == 0 ? 0 : x.size() / last(x); }
 
-// Elements of one task of an elementwise function: 256 KiB of float32.
-inline constexpr std::int64_t kElementBlock = 1 << 16;
+// Elements of one task of an elementwise function: 64 KiB of float32, so that one activation makes
+// enough tasks to share out evenly.
+inline constexpr std::int64_t kElementBlock = 1 << 14;
 // Rows of one task of a row-wise reduction (the partition of dgain's partial sums).
 inline constexpr std::int64_t kRowBlock = 16;
 
