@@ -55,28 +55,25 @@ __device__ __forceinline__ float device_quotient(const ElementMap& map, float x,
   return y;
 }
 
-// x / factor or x * factor under one factor for many x. The division multiplies by the correctly
-// rounded reciprocal and corrects the quotient twice by its exact remainder, which gives the
-// rounded quotient as long as no remainder underflows. For factors in [2^-80, 2^80] it can only
-// underflow where |x| < 2^-100, so that |x / factor| < 2^-20: below half of the smallest number of
-// every format that takes this path, where the last bit of the quotient does not reach the code.
+// x / factor under one factor > 0 for many x, rounded once. Both are first multiplied by the power
+// of two that brings the factor near 1, then x is multiplied by the rounded reciprocal and the
+// result corrected twice by its exact remainder, as the processor's own division does. Where x *
+// 2^k or a remainder underflows, |x / factor| < 2^-100: below half of the smallest number of every
+// format that takes this path, so that the last bit of the quotient does not reach the code.
 struct UniformQuotient {
-  float factor, reciprocal;
-  bool multiplies, corrected;
+  float prescale, divisor, reciprocal;
 
-  __device__ UniformQuotient(const ElementMap& map, float by)
-      : UniformQuotient(map.multiplies, by) {}
-  __device__ UniformQuotient(bool multiply, float by)
-      : factor(by),
-        reciprocal(1.0f / by),
-        multiplies(multiply),
-        corrected(by >= 0x1p-80f && by <= 0x1p80f) {}
+  __device__ explicit UniformQuotient(float factor) {
+    const int exponent = static_cast<int>(__float_as_uint(factor) >> 23) - 127;
+    prescale = device_power_of_two(clamp_int(-exponent, -126, 126));
+    divisor = factor * prescale;
+    reciprocal = 1.0f / divisor;
+  }
   __device__ __forceinline__ float operator()(float x) const {
-    if (multiplies) return __fmul_rn(x, factor);
-    if (!corrected) return __fdiv_rn(x, factor);
-    float q = __fmul_rn(x, reciprocal);
-    q = __fmaf_rn(__fmaf_rn(-q, factor, x), reciprocal, q);
-    q = __fmaf_rn(__fmaf_rn(-q, factor, x), reciprocal, q);
+    const float y = __fmul_rn(x, prescale);
+    float q = __fmul_rn(y, reciprocal);
+    q = __fmaf_rn(__fmaf_rn(-q, divisor, y), reciprocal, q);
+    q = __fmaf_rn(__fmaf_rn(-q, divisor, y), reciprocal, q);
     return copysignf(q, x);  // -0 / factor
   }
 };

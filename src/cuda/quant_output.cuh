@@ -12,7 +12,6 @@ namespace sylvester::cuda::detail {
 template <bool kObserve>  // the first pass
 struct QuantOutput {
   FastEncode kind;  // kE4M3, kE5M2 or kInteger
-  bool multiplies;  // results times factor, else divided by it
   float low, high;  // kInteger
   QuantJob job;
   ScalePlan plan;
@@ -24,8 +23,8 @@ struct QuantOutput {
     bool poison;
   };
   __device__ State begin() const {
-    return kObserve ? State{0, {multiplies, 1.0f}, false}
-                    : State{0, {multiplies, *job.factors}, isnan(*job.scales)};
+    return kObserve ? State{0, UniformQuotient(1.0f), false}
+                    : State{0, UniformQuotient(*job.factors), isnan(*job.scales)};
   }
   // By every thread of every block.
   __device__ void end(State& state) const {

@@ -263,7 +263,7 @@ __global__ __launch_bounds__(256) void encode_both_kernel(const QuantJob job, co
   const int t = threadIdx.x;
   const auto* x = static_cast<const __nv_bfloat16*>(job.x);
   const float scale = *job.scales;
-  const UniformQuotient quotient(map, *job.factors);
+  const UniformQuotient quotient(*job.factors);
   const bool poison = job.poisons && isnan(scale);
   // The last tiles first: a first pass over X left them in the L2 cache.
   const std::int64_t row0 = (gridDim.y - 1 - blockIdx.y) * std::int64_t{64};

@@ -59,15 +59,14 @@ bool fused(bool columns, const DeviceMatrix& X, const HadamardOptions& options,
   const FastEncode kind = fast_encode(p.steps.map);
   const bool fast =
       kind == FastEncode::kE4M3 || kind == FastEncode::kE5M2 || kind == FastEncode::kInteger;
-  if (!fast) return false;
+  if (!fast || p.steps.map.multiplies) return false;
   job.x = X.data;
   job.rows = X.rows * (X.cols / job.n);
   job.x_stride = columns || job.n == X.cols ? X.stride : job.n;
   job.y_stride = columns ? X.cols : job.n;
   const auto launch = [&](auto pass) {
-    const QuantOutput<decltype(pass)::value> output{
-        kind,  p.steps.map.multiplies, p.steps.map.low, p.steps.map.high,
-        p.job, p.steps.plan,           job.y_stride};
+    const QuantOutput<decltype(pass)::value> output{kind,  p.steps.map.low, p.steps.map.high,
+                                                    p.job, p.steps.plan,    job.y_stride};
     if (columns) return launch_cols<__nv_bfloat16>(job, X.cols, output, stream);
     return job.base == 1 ? launch_pow2<__nv_bfloat16>(job, output, stream)
                          : launch_base<__nv_bfloat16>(job, output, stream);
