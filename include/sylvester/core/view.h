@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <type_traits>
 
 #include "sylvester/core/error.h"
 
@@ -29,7 +30,11 @@ struct MatrixView {
     }
   }
   // A view of T is a view of const T.
-  constexpr operator MatrixView<const T>() const { return {data, rows, cols, stride}; }
+  constexpr operator MatrixView<const T>() const
+    requires(!std::is_const_v<T>)
+  {
+    return {data, rows, cols, stride};
+  }
 
   constexpr T* row(std::int64_t i) const { return data + i * stride; }
   constexpr T& operator()(std::int64_t i, std::int64_t j) const { return data[i * stride + j]; }
