@@ -30,9 +30,7 @@ struct MatrixView {
     }
   }
   // A view of T is a view of const T.
-  constexpr operator MatrixView<const T>() const
-    requires(!std::is_const_v<T>)
-  {
+  constexpr operator MatrixView<const T>() const requires(!std::is_const_v<T>) {
     return {data, rows, cols, stride};
   }
 
