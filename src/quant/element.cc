@@ -47,6 +47,8 @@ float round_integral(float y, Rounding rounding, std::uint32_t random) noexcept 
       return rest > 0.5f || (rest == 0.5f && y > 0) ? down + 1.0f : down;
     case Rounding::kNearestTowardNegative:
       return rest > 0.5f ? down + 1.0f : down;
+    case Rounding::kNearestTowardZero:
+      return rest > 0.5f || (rest == 0.5f && y < 0) ? down + 1.0f : down;
     case Rounding::kStochastic:
       // The top 24 bits of the word against the fraction, as the formats do.
       return static_cast<float>(random >> 8) * 0x1p-24f < rest ? down + 1.0f : down;

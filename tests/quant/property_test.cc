@@ -129,6 +129,32 @@ TEST(Quantizers, UnitScaleCastsElementByElement) {
   EXPECT_TRUE(std::isnan(bf[7]));
 }
 
+// Asymmetric integers round x / scale themselves: min -7.5 and max 7.5 make scale 1 and zero 7
+// (floor), and every half is a tie.
+TEST(Quantizers, AsymmetricRoundingsDifferAtTies) {
+  const std::vector<float> x{-7.5f, -2.5f, -1.5f, -0.75f, 0.5f, 1.5f, 2.5f, 7.5f};
+  struct Row {
+    const char* rounding;
+    std::vector<float> values;
+  };
+  const Row rows[] = {
+      {"nearest_even", {-7, -2, -2, -1, 0, 2, 2, 8}},
+      {"nearest_away", {-7, -3, -2, -1, 1, 2, 3, 8}},
+      {"nearest_toward_negative", {-7, -3, -2, -1, 0, 1, 2, 7}},
+      {"nearest_toward_zero", {-7, -2, -1, -1, 0, 1, 2, 7}},
+      {"toward_zero", {-7, -2, -1, 0, 0, 1, 2, 7}},
+  };
+  for (const Row& row : rows) {
+    std::vector<float> got(x.size());
+    fake_quantize(MatrixView<const float>(x.data(), 1, 8),
+                  parse_quant_spec(std::string("int4:asym:rounding=") + row.rounding),
+                  MatrixView<float>(got.data(), 1, 8));
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      EXPECT_EQ(got[i], row.values[i]) << row.rounding << " x " << x[i];
+    }
+  }
+}
+
 TEST(Quantizers, SubnormalBlocks) {
   const float tiny = std::numeric_limits<float>::denorm_min();
   const std::vector<float> x{tiny, -tiny, 0.0f, 3 * tiny};
