@@ -22,7 +22,7 @@ int main(int argc, char** argv) {
   std::printf("times in us of F + E + G; ratios: BF16 / time, ideal / time\n");
   std::printf("%-15s %7s %9s %-12s %9s %9s %7s %7s  %s\n", "in x out", "tokens", "bf16", "recipe",
               "ideal", "time", "speedup", "/ideal", "spread");
-  for (const auto [in, out] : std::vector<std::pair<std::int64_t, std::int64_t>>{
+  for (const auto& [in, out] : std::vector<std::pair<std::int64_t, std::int64_t>>{
            {4096, 4096}, {4096, 11008}, {4096, 14336}}) {
     for (std::int64_t T = 512; T <= most; T *= 2) {
       const auto bf16 = DType::kBFloat16;

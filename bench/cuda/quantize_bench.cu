@@ -27,7 +27,7 @@ int main() {
     bool rows, transposed;
   };
   cuda::RotateWork work;
-  for (const auto [rows, cols] : std::vector<std::pair<std::int64_t, std::int64_t>>{
+  for (const auto& [rows, cols] : std::vector<std::pair<std::int64_t, std::int64_t>>{
            {4096, 4096}, {16384, 4096}, {16384, 14336}, {16384, 11008}}) {
     for (const Case& c : {Case{"e4m3", "float8_e4m3fn", false, false},
                           {"e4m3 + codes_t", "float8_e4m3fn", false, true},
