@@ -128,7 +128,13 @@ bool Arguments::parse(std::span<const std::string> arguments) {
   for (const OptionEntry& e : meta_.entries()) {
     if (app.count("--" + e.name) > 0) meta_.set(e.name, given.values[e.name], "command line");
   }
-  if (!config_.empty()) options.set_from_file(config_);
+  if (!config_.empty()) {
+    try {
+      options.set_from_file(config_);
+    } catch (const FormatError& e) {
+      throw ValueError(e.what());  // a damaged configuration is a usage error, not a bad input
+    }
+  }
   for (const std::string& pair : given.sets) options.set_pair(pair, "--set");
   const std::vector<OptionEntry> entries = options.entries();
   for (const OptionEntry& e : entries) {

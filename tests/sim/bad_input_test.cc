@@ -31,6 +31,7 @@ class BadInput : public Program {
     put("long.jsonl", good + words + "\"}\n");
     put("short.gguf", std::string("GGUF\x03\0\0\0\x05\0\0", 11));
     put("unknown.json", "{\"learning_rat\": 1}");
+    put("damaged.json", R"({"seed": 1, "seed": 2})");
     put("mistyped.json", "{\"learning_rate\": [1]}");
     put("bad.npy", "not numpy");
     put("plain_file", "x");
@@ -145,8 +146,12 @@ TEST_F(BadInput, Files) {
                {"truncated/model.safetensors"}},
            Row{"config type",
                train({"--config", "mistyped.json"}),
-               3,
+               2,
                {"mistyped.json", "learning_rate"}},
+           Row{"config damaged",
+               train({"--config", "damaged.json"}),
+               2,
+               {"damaged.json", "duplicate"}},
            Row{"config missing", train({"--config", "none.json"}), 4, {"none.json"}},
            Row{"folder as data", train({}, "used"), 4, {"used"}},
            Row{"not numpy", {"hadamard", "bad.npy", "out.npy"}, 3, {"bad.npy"}},
