@@ -40,6 +40,7 @@
 #include "sylvester/nn/linear.h"
 #include "sylvester/nn/linear_plan.h"
 #include "sylvester/nn/linear_recipe.h"
+#include "sylvester/ops/numerics.h"
 #include "sylvester/ops/ops.h"
 #include "sylvester/ops/tensor.h"
 #include "sylvester/quant/kernels.h"

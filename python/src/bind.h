@@ -14,6 +14,7 @@
 
 #include "sylvester/core/buffer.h"
 #include "sylvester/core/view.h"
+#include "sylvester/formats/options.h"
 
 namespace sylvester::python {
 
@@ -46,7 +47,12 @@ MatrixView<const T> matrix(const In<T>& array) {
           static_cast<std::int64_t>(array.shape(1))};
 }
 
+EncodeOptions encode_options(const std::string& rounding, const std::string& overflow,
+                             const std::string& nan, std::optional<std::uint64_t> seed,
+                             std::uint32_t step, std::uint32_t tensor);
+
 void bind_numerics(nb::module_& m);
+void bind_device(nb::module_& m);
 void bind_models(nb::module_& m);
 void bind_tools(nb::module_& m);
 

@@ -57,6 +57,7 @@ class FormatError(ValueError):
   m.def("set_num_threads", &set_num_threads);
   m.def("num_threads", &num_threads);
   bind_numerics(m);
+  bind_device(m);
   bind_models(m);
   bind_tools(m);
 }

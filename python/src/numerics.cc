@@ -9,8 +9,6 @@
 #include "bind.h"
 
 namespace sylvester::python {
-namespace {
-
 EncodeOptions encode_options(const std::string& rounding, const std::string& overflow,
                              const std::string& nan, std::optional<std::uint64_t> seed,
                              std::uint32_t step, std::uint32_t tensor) {
@@ -21,6 +19,8 @@ EncodeOptions encode_options(const std::string& rounding, const std::string& ove
   options.stream = {seed.value_or(0), step, tensor};
   return options;
 }
+
+namespace {
 
 template <class T>
 std::span<const T> span(const In<T>& array) {

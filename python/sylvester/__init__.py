@@ -2,7 +2,8 @@
 
 Text forms (formats, specs, recipes, policies) are the same here, in the program and in files.
 Every function takes NumPy arrays, torch tensors or ml_dtypes arrays and returns NumPy arrays; the
-GIL is released while the native code runs.
+GIL is released while the native code runs. The numerics (encode ... halo_linear) also take arrays
+in a card's memory, through DLPack, and then work and return there, with the same bits.
 """
 
 import os as _os

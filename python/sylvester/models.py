@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import _core
+from . import _core, _device
 from ._arrays import float32
 
 
@@ -23,7 +23,10 @@ class LinearContext:
 
 
 def halo_linear(x, w, recipe="halo2-int8", accumulate="exact", seed=0, step=0):
-    """y = x w' for x [..., in], w [out, in] under a recipe; returns (y [..., out], context)."""
+    """y = x w' for x [..., in], w [out, in] under a recipe; returns (y [..., out], context).
+    bfloat16 arrays on a card stay there; y and the gradients are bfloat16 then."""
+    if _device.on_device(x):
+        return _device.halo_linear(x, w, recipe, accumulate, seed, step)
     x, w = float32(x), float32(w)
     rows = np.ascontiguousarray(x.reshape(-1, x.shape[-1]))
     y, native = _core.linear_forward(rows, w, recipe, accumulate, seed, step)

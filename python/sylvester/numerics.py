@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import _core
+from . import _core, _device
 from ._arrays import as_rows, bits, float32, real
 
 _SIXTEEN = ("bfloat16", "float16")
@@ -40,6 +40,8 @@ def encode(x, format, rounding="nearest_even", overflow="saturate", nan="canonic
     bfloat16, float16 and float64 input is rounded once, not through float32."""
     name = _core.format_name(format)
     modes = (rounding, overflow, nan, seed, step, tensor)
+    if _device.on_device(x):
+        return _device.encode(x, name, modes)
     array, source = bits(x)
     flat = array.reshape(-1)
     if name in _SIXTEEN:
@@ -57,6 +59,8 @@ def encode(x, format, rounding="nearest_even", overflow="saturate", nan="canonic
 def decode(codes, format):
     """float32 values of codes, exact; NaN codes give the canonical NaN."""
     name = _core.format_name(format)
+    if _device.on_device(codes):
+        return _device.decode(codes, name)
     array, _ = bits(codes)
     if name in _SIXTEEN:
         return _core.decode16(array.astype(np.uint16, copy=False).reshape(-1),
@@ -107,6 +111,8 @@ class Quantized:
 def quantize(x, spec, axis=-1, seed=0, step=0, tensor=0):
     """Quantize x under a spec ("int8", "mxfp6_e3m2:rule=rceil", ...). The rows of the spec run
     along `axis`; all other dimensions are folded into the row index."""
+    if _device.on_device(x):
+        return _device.quantize(x, spec, axis, seed, step, tensor)
     matrix, restore = as_rows(float32(x), axis)
     arrays = _core.quantize(matrix, spec, seed, step, tensor)
     return Quantized(arrays, matrix.shape, restore)
@@ -114,6 +120,8 @@ def quantize(x, spec, axis=-1, seed=0, step=0, tensor=0):
 
 def fake_quantize(x, spec, axis=-1, seed=0, step=0, tensor=0):
     """quantize(x, spec).dequantize() without keeping codes; float32."""
+    if _device.on_device(x):
+        return _device.quantize(x, spec, axis, seed, step, tensor).dequantize()
     matrix, restore = as_rows(float32(x), axis)
     return restore(_core.fake_quantize(matrix, spec, seed, step, tensor))
 
@@ -126,6 +134,12 @@ def hadamard(x, axis=-1, block=None, signs=None, inverse=False, out=None):
     out     array that receives the result (may be x)
     float64 is transformed in float64, bfloat16 (ml_dtypes, torch) in float32 and rounded once
     (the result is uint16 bit patterns), everything else in float32."""
+    if _device.on_device(x):
+        result = _device.hadamard(x, axis, block, signs, inverse)
+        if out is None:
+            return result
+        out[...] = result
+        return out
     array, name = bits(x)
     if name == "bfloat16":
         matrix, restore = as_rows(array, axis)
@@ -158,6 +172,8 @@ def matmul(a, b, spec, accumulate="blas", alpha=1.0, out="float32"):
     K, multiplied under the policy, rescaled (times alpha); float32 [M, N], its values rounded to
     `out` ("bfloat16", "float16") where asked."""
     spec_a, spec_b = spec if isinstance(spec, (tuple, list)) else (spec, spec)
+    if _device.on_device(a):
+        return _device.matmul(a, b, spec_a, spec_b, accumulate, alpha, out)
     return _core.matmul(float32(a), float32(b), spec_a, spec_b, accumulate, alpha, out)
 
 
@@ -167,6 +183,8 @@ def matmul_codes(a, b, format_a, format_b, accumulate="exact", c=None, out="floa
     accumulator's start. int8 x int8 gives int32, everything else float32 (or out="bfloat16",
     "float16": the result rounded once, as codes)."""
     name_a, name_b = _core.format_name(format_a), _core.format_name(format_b)
+    if _device.on_device(a):
+        return _device.matmul_codes(a, b, name_a, name_b, accumulate, c, out)
     codes_a, codes_b = bits(a)[0], bits(b)[0]
     if name_a == name_b == "int8":
         c32 = None if c is None else np.ascontiguousarray(c, dtype=np.int32)

@@ -153,6 +153,13 @@ void download(const void* device, void* host, std::int64_t bytes, StreamHandle s
   synchronize(stream);
 }
 
+void copy(const void* from, void* to, std::int64_t bytes, StreamHandle stream) {
+  if (bytes == 0) return;
+  detail::check(cudaMemcpyAsync(to, from, static_cast<std::size_t>(bytes), cudaMemcpyDeviceToDevice,
+                                detail::native(stream)),
+                "copy on the device");
+}
+
 DeviceMatrix::DeviceMatrix(void* data_in, DType dtype_in, std::int64_t rows_in,
                            std::int64_t cols_in, std::int64_t stride_in)
     : data(data_in), dtype(dtype_in), rows(rows_in), cols(cols_in), stride(stride_in) {

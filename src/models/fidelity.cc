@@ -6,6 +6,7 @@
 
 #include "sylvester/core/error.h"
 #include "sylvester/nn/linear_plan.h"
+#include "sylvester/ops/ops.h"
 
 namespace sylvester {
 namespace {

@@ -8,15 +8,16 @@
 
 namespace sylvester {
 
-const QuantizedTensor& CodedTensor::codes(Ops& ops, const Tensor& source, const OperandPlan& plan,
-                                          const RandomStream& stream) {
+const QuantizedTensor& CodedTensor::codes(Numerics& ops, const Tensor& source,
+                                          const OperandPlan& plan, const RandomStream& stream,
+                                          bool transposed) {
   for (std::size_t i = 0; i < used_; ++i) {
     if (entries_[i]->plan.same_codes(plan)) return entries_[i]->value;
   }
   if (source.empty()) throw ValueError("linear: backward without a forward in training mode");
   if (entries_.size() == used_) entries_.push_back(std::make_unique<Entry>());
   Entry& entry = *entries_[used_];
-  ops.quantize(source, plan.rotation, plan.spec, entry.value, stream);
+  ops.quantize(source, plan.rotation, plan.spec, entry.value, stream, nullptr, transposed);
   entry.plan = plan;
   ++used_;
   return entry.value;
@@ -54,16 +55,22 @@ RandomStream LinearGroup::stream(std::uint32_t offset) const {
   return {.seed = seed_, .step = step_, .tensor = id_ + offset};
 }
 
-void LinearGroup::round(Ops& ops, Tensor& x) const {
+void LinearGroup::round(Numerics& ops, Tensor& x) const {
   if (recipe_.bfloat16_values) ops.round_to_bfloat16(x);
 }
 
 // `result` is the product in rotated coordinates; `out` may be the same memory when the left
 // rotation pads nothing.
-void LinearGroup::unrotate(Ops& ops, Tensor& result, const Product& product, Tensor& out) {
+void LinearGroup::unrotate(Numerics& ops, Tensor& result, const Product& product, Tensor& out) {
   round(ops, result);
   if (!product.left && !product.right) return;
-  ops.rotate(result, {.rows = product.right, .cols = product.left}, true, out);
+  if (!recipe_.bfloat16_values || !product.left || !product.right) {
+    ops.rotate(result, {.rows = product.right, .cols = product.left}, true, out);
+  } else {  // bfloat16 tensors: what leaves each transform is rounded
+    ops.rotate(result, {.rows = true}, true, result);
+    round(ops, result);
+    ops.rotate(result, {.cols = true}, true, out);
+  }
   round(ops, out);
 }
 
@@ -74,6 +81,7 @@ bool fits(const Product& product, std::int64_t rows) {
   return !product.left || hadamard_length(rows) == rows;
 }
 
+// [.., C] as [rows, C].
 Tensor matrix_of(const Tensor& x) {
   const std::int64_t cols = x.shape().back();
   return x.reshape({cols == 0 ? 0 : x.size() / cols, cols});
@@ -81,7 +89,7 @@ Tensor matrix_of(const Tensor& x) {
 
 }  // namespace
 
-void LinearGroup::forward(Ops& ops, const Tensor& X, std::span<Tensor* const> Y, bool training,
+void LinearGroup::forward(Numerics& ops, const Tensor& X, std::span<Tensor* const> Y, bool training,
                           std::uint64_t seed, std::uint32_t step) {
   const Tensor x = matrix_of(X);
   tokens_ = x.dim(0);
@@ -93,7 +101,7 @@ void LinearGroup::forward(Ops& ops, const Tensor& X, std::span<Tensor* const> Y,
     if (keeps_input()) {
       input_ = x;
     } else {
-      input_codes_.codes(ops, x, plan_.x_G, stream(0));
+      input_codes_.codes(ops, x, plan_.x_G, stream(0), plan_.x_G.transposed);
     }
   }
   for (std::size_t i = 0; i < weights_.size(); ++i) {
@@ -104,8 +112,10 @@ void LinearGroup::forward(Ops& ops, const Tensor& X, std::span<Tensor* const> Y,
       continue;
     }
     const auto at = static_cast<std::uint32_t>(3 * i);
-    const QuantizedTensor& a = input_codes_.codes(ops, x, plan_.x_F, stream(0));
-    const QuantizedTensor& b = weight_codes_[i].codes(ops, weights_[i], plan_.w_F, stream(at + 1));
+    const QuantizedTensor& a = input_codes_.codes(ops, x, plan_.x_F, stream(0), false);
+    const bool again = training && plan_.w_E.transposed && plan_.w_E.same_codes(plan_.w_F);
+    const QuantizedTensor& b =
+        weight_codes_[i].codes(ops, weights_[i], plan_.w_F, stream(at + 1), again);
     Tensor result = fits(recipe_.F, tokens_)
                         ? y
                         : ops.allocate({hadamard_length(tokens_), y.dim(1)}, y.dtype());
@@ -114,11 +124,12 @@ void LinearGroup::forward(Ops& ops, const Tensor& X, std::span<Tensor* const> Y,
   }
 }
 
-void LinearGroup::backward(Ops& ops, std::span<const Tensor* const> E, Tensor& dX,
+void LinearGroup::backward(Numerics& ops, std::span<const Tensor* const> E, Tensor& dX,
                            std::span<Tensor* const> dW, bool overwrite) {
   const bool plain_E = plan_.e_E.plain() && plan_.w_E.plain();
   const bool plain_G = plan_.e_G.plain() && plan_.x_G.plain();
   const bool need_dx = !dX.empty();
+  const bool e_again = plan_.e_G.transposed && plan_.e_G.same_codes(plan_.e_E);
   Tensor dx = need_dx ? matrix_of(dX) : Tensor();
   Tensor result = dx;
   if (need_dx && !plain_E && !fits(recipe_.E, tokens_)) {
@@ -131,9 +142,9 @@ void LinearGroup::backward(Ops& ops, std::span<const Tensor* const> E, Tensor& d
     if (need_dx && plain_E) {
       ops.product(e, false, weights_[i], false, dx, 1.0, i == 0 ? 0.0 : 1.0);
     } else if (need_dx) {
-      const QuantizedTensor& a = error_codes_.codes(ops, e, plan_.e_E, stream(at + 2));
+      const QuantizedTensor& a = error_codes_.codes(ops, e, plan_.e_E, stream(at + 2), e_again);
       const QuantizedTensor& b =
-          weight_codes_[i].codes(ops, weights_[i], plan_.w_E, stream(at + 1));
+          weight_codes_[i].codes(ops, weights_[i], plan_.w_E, stream(at + 1), plan_.w_E.transposed);
       ops.matmul(a, plan_.e_E.transposed, b, plan_.w_E.transposed, accumulation_, result, i != 0);
     }
     Tensor dw = matrix_of(*dW[i]);
@@ -142,8 +153,10 @@ void LinearGroup::backward(Ops& ops, std::span<const Tensor* const> E, Tensor& d
       if (recipe_.bfloat16_values) ops.round_to_bfloat16(dw);
       continue;
     }
-    const QuantizedTensor& a = error_codes_.codes(ops, e, plan_.e_G, stream(at + 3));
-    const QuantizedTensor& b = input_codes_.codes(ops, input_, plan_.x_G, stream(0));
+    const QuantizedTensor& a =
+        error_codes_.codes(ops, e, plan_.e_G, stream(at + 3), plan_.e_G.transposed);
+    const QuantizedTensor& b =
+        input_codes_.codes(ops, input_, plan_.x_G, stream(0), plan_.x_G.transposed);
     weight_gradient(ops, a, b, dw, overwrite);
   }
   if (!need_dx) return;
@@ -155,7 +168,7 @@ void LinearGroup::backward(Ops& ops, std::span<const Tensor* const> E, Tensor& d
 }
 
 // dW (+)= the un-rotated product; without rotation it is added in place.
-void LinearGroup::weight_gradient(Ops& ops, const QuantizedTensor& a, const QuantizedTensor& b,
+void LinearGroup::weight_gradient(Numerics& ops, const QuantizedTensor& a, const QuantizedTensor& b,
                                   Tensor& dw, bool overwrite) {
   const bool turned = recipe_.G.left || recipe_.G.right;
   if (!turned && !recipe_.bfloat16_values) {
@@ -175,8 +188,7 @@ void LinearGroup::weight_gradient(Ops& ops, const QuantizedTensor& a, const Quan
   ops.add(dw, added, dw);
 }
 
-// --- one layer, on plain memory
-// ---------------------------------------------------------------------
+// --- one layer ---------------------------------------------------------------------------------
 
 struct LinearContext::State {
   Tensor X, W;
@@ -186,6 +198,51 @@ LinearContext::LinearContext() = default;
 LinearContext::~LinearContext() = default;
 LinearContext::LinearContext(LinearContext&&) noexcept = default;
 LinearContext& LinearContext::operator=(LinearContext&&) noexcept = default;
+
+namespace {
+
+void require(bool ok, const char* what, std::int64_t rows, std::int64_t cols, const char* want) {
+  if (!ok) {
+    throw ShapeError(std::string("linear: ") + what + " is [" + std::to_string(rows) + ", " +
+                     std::to_string(cols) + "]; want " + want);
+  }
+}
+void require(bool ok, const char* what, const Tensor& x, const char* want) {
+  const Tensor m = matrix_of(x);
+  require(ok, what, m.dim(0), m.dim(1), want);
+}
+
+}  // namespace
+
+void linear_forward(const Tensor& X_in, const Tensor& W, const LinearRecipe& recipe,
+                    const Accumulation& accumulation, Tensor& Y, LinearContext* context,
+                    const RandomStream& stream) {
+  const Tensor X = matrix_of(X_in), y = matrix_of(Y);
+  require(W.dim(-1) == X.dim(1), "W", W, "[out, in] with the columns of X");
+  require(y.dim(0) == X.dim(0) && y.dim(1) == matrix_of(W).dim(0), "Y", Y, "[T, out]");
+  auto state = std::make_unique<LinearContext::State>();
+  state->X = X;
+  state->W = matrix_of(W);
+  state->group = LinearGroup({state->W}, stream.tensor);
+  state->group.set_recipe(recipe, accumulation);
+  Tensor* const out[] = {&Y};
+  state->group.forward(numerics_of(X), X, out, context != nullptr, stream.seed, stream.step);
+  if (context != nullptr) context->state = std::move(state);
+}
+
+void linear_backward(LinearContext& context, const Tensor& E_in, Tensor& dX, Tensor& dW) {
+  if (!context.state) throw ValueError("linear_backward: the context has no forward");
+  LinearContext::State& s = *context.state;
+  const Tensor E = matrix_of(E_in);
+  require(E.dim(0) == s.X.dim(0) && E.dim(1) == s.W.dim(0), "E", E, "[T, out]");
+  if (!dX.empty()) require(matrix_of(dX).shape() == s.X.shape(), "dX", dX, "[T, in] or empty");
+  require(matrix_of(dW).shape() == s.W.shape(), "dW", dW, "[out, in]");
+  const Tensor* const errors[] = {&E};
+  Tensor* const gradients[] = {&dW};
+  s.group.backward(numerics_of(s.X), errors, dX, gradients, true);
+}
+
+// --- on plain memory ---------------------------------------------------------------------------
 
 namespace {
 
@@ -208,48 +265,26 @@ void copy_back(const Tensor& from, MatrixView<T> to) {
   }
 }
 
-void require(bool ok, const char* what, std::int64_t rows, std::int64_t cols, const char* want) {
-  if (!ok) {
-    throw ShapeError(std::string("linear: ") + what + " is [" + std::to_string(rows) + ", " +
-                     std::to_string(cols) + "]; want " + want);
-  }
-}
-
 template <class T>
 void forward_views(MatrixView<const T> X, MatrixView<const T> W, const LinearRecipe& recipe,
                    const Accumulation& accumulation, MatrixView<T> Y, LinearContext* context,
                    const RandomStream& stream) {
-  require(W.cols == X.cols, "W", W.rows, W.cols, "[out, in] with the columns of X");
-  require(Y.rows == X.rows && Y.cols == W.rows, "Y", Y.rows, Y.cols, "[T, out]");
-  auto state = std::make_unique<LinearContext::State>();
-  state->X = tensor_of(X);
-  state->W = tensor_of(W);
-  state->group = LinearGroup({state->W}, stream.tensor);
-  state->group.set_recipe(recipe, accumulation);
   Tensor y = tensor_of(MatrixView<const T>(Y));
-  Tensor* const out[] = {&y};
-  state->group.forward(cpu_ops(), state->X, out, context != nullptr, stream.seed, stream.step);
+  linear_forward(tensor_of(X), tensor_of(W), recipe, accumulation, y, context, stream);
   copy_back(y, Y);
-  if (context != nullptr) context->state = std::move(state);
 }
 
 template <class T>
 void backward_views(LinearContext& context, MatrixView<const T> E, MatrixView<T> dX,
                     MatrixView<T> dW) {
   if (!context.state) throw ValueError("linear_backward: the context has no forward");
-  LinearContext::State& s = *context.state;
-  require(E.rows == s.X.dim(0) && E.cols == s.W.dim(0), "E", E.rows, E.cols, "[T, out]");
-  require(dX.size() == 0 || (dX.rows == s.X.dim(0) && dX.cols == s.X.dim(1)), "dX", dX.rows,
-          dX.cols, "[T, in] or empty");
-  require(dW.size() == 0 || (dW.rows == s.W.dim(0) && dW.cols == s.W.dim(1)), "dW", dW.rows,
-          dW.cols, "[out, in] or empty");
-  const Tensor e = tensor_of(E);
+  const Tensor& W = context.state->W;
+  require(dX.size() == 0 || dX.cols == W.dim(1), "dX", dX.rows, dX.cols, "[T, in] or empty");
+  require(dW.size() == 0 || (dW.rows == W.dim(0) && dW.cols == W.dim(1)), "dW", dW.rows, dW.cols,
+          "[out, in] or empty");
   Tensor dx = dX.size() == 0 ? Tensor() : tensor_of(MatrixView<const T>(dX));
-  Tensor dw =
-      dW.size() == 0 ? Tensor(s.W.shape(), s.W.dtype()) : tensor_of(MatrixView<const T>(dW));
-  const Tensor* const errors[] = {&e};
-  Tensor* const gradients[] = {&dw};
-  s.group.backward(cpu_ops(), errors, dx, gradients, true);
+  Tensor dw = dW.size() == 0 ? Tensor(W.shape(), W.dtype()) : tensor_of(MatrixView<const T>(dW));
+  linear_backward(context, tensor_of(E), dx, dw);
   if (dX.size() != 0) copy_back(dx, dX);
   if (dW.size() != 0) copy_back(dw, dW);
 }

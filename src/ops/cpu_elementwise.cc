@@ -149,6 +149,22 @@ void CpuOps::scale(Tensor& x, double factor) {
   });
 }
 
+void CpuOps::encode(const Tensor& x, DType to, Tensor& codes, const EncodeOptions& options) {
+  require(x.size() == codes.size(), "encode", codes, "the size of x");
+  const std::span<std::uint8_t> out(codes.data<std::uint8_t>(),
+                                    static_cast<std::size_t>(codes.size()));
+  with_type(x, [&](auto zero) {
+    using T = decltype(zero);
+    sylvester::encode(std::span<const T>(x.data<T>(), out.size()), to, out, options);
+  });
+}
+
+void CpuOps::decode(const Tensor& codes, DType from, Tensor& x) {
+  require(x.size() == codes.size(), "decode", x, "the size of codes");
+  const auto size = static_cast<std::size_t>(x.size());
+  sylvester::decode({codes.data<std::uint8_t>(), size}, from, {x.data<float>(), size});
+}
+
 void CpuOps::round_to_bfloat16(Tensor& x) {
   if (x.dtype() == DType::kFloat64) {
     double* p = x.data<double>();

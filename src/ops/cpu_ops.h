@@ -53,10 +53,13 @@ class CpuOps final : public Ops {
   void upload(std::span<const float> from, Tensor& to) override;
   void upload(std::span<const std::int32_t> from, Tensor& to) override;
   void download(const Tensor& from, std::span<float> to) override;
+  void synchronize() override {}
 
   void add(const Tensor& a, const Tensor& b, Tensor& out) override;
   void scale(Tensor& x, double factor) override;
   void round_to_bfloat16(Tensor& x) override;
+  void encode(const Tensor& x, DType to, Tensor& codes, const EncodeOptions& options) override;
+  void decode(const Tensor& codes, DType from, Tensor& x) override;
   void normal(Tensor& x, double mean, double stddev, const RandomStream& stream) override;
   void gather_rows(const Tensor& from, const Tensor& rows, Tensor& out) override;
   void scatter_rows(const Tensor& from, const Tensor& rows, Tensor& to) override;
@@ -66,15 +69,22 @@ class CpuOps final : public Ops {
   double absmax(const Tensor& x) override;
   bool all_finite(const Tensor& x) override;
 
+  void hadamard(const Tensor& X, bool columns, const HadamardOptions& options, Tensor& Y) override;
   void rotate(const Tensor& X, const Rotation& rotation, bool inverse, Tensor& Y) override;
   void quantize(const Tensor& X, const Rotation& rotation, const QuantSpec& spec,
-                QuantizedTensor& out, const RandomStream& stream, QuantStats* stats) override;
+                QuantizedTensor& out, const RandomStream& stream, QuantStats* stats,
+                bool transposed) override;
   void dequantize(const QuantizedTensor& q, Tensor& out) override;
   void matmul(const QuantizedTensor& A, bool transpose_a, const QuantizedTensor& B,
               bool transpose_b, const Accumulation& accumulation, Tensor& C,
               bool accumulate) override;
   void product(const Tensor& A, bool transpose_a, const Tensor& B, bool transpose_b, Tensor& C,
                double alpha, double beta) override;
+
+  QuantizedParts parts(const QuantizedTensor& q) override;
+  QuantizedMatrix to_host(const QuantizedTensor& q) override;
+  void from_host(const QuantizedMatrix& q, QuantizedTensor& out) override;
+  void from_codes(const Tensor& codes, DType format, QuantizedTensor& out) override;
 
   void embedding(const Tensor& ids, const Tensor& table, Tensor& out) override;
   void embedding_backward(const Tensor& ids, const Tensor& dout, Tensor& dtable) override;

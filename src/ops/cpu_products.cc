@@ -12,11 +12,6 @@
 
 namespace sylvester {
 
-std::int64_t hadamard_length(std::int64_t n) {
-  if (n <= 0 || has_hadamard(n)) return n;
-  return static_cast<std::int64_t>(std::bit_ceil(static_cast<std::uint64_t>(n)));
-}
-
 namespace detail {
 namespace {
 
@@ -56,6 +51,17 @@ std::int64_t CpuQuantized::bytes() const {
          matrix.scale_codes.size() + 4 * matrix.values.size() + 8 * values64.size();
 }
 
+namespace {
+CpuQuantized& storage_of(QuantizedTensor& q) {
+  auto* storage = dynamic_cast<CpuQuantized*>(q.storage.get());
+  if (storage == nullptr) {
+    q.storage = std::make_unique<CpuQuantized>();
+    storage = static_cast<CpuQuantized*>(q.storage.get());
+  }
+  return *storage;
+}
+}  // namespace
+
 template <class T>
 T* CpuOps::scratch(std::int64_t elements) {
   const auto bytes = elements * static_cast<std::int64_t>(sizeof(T));
@@ -64,6 +70,16 @@ T* CpuOps::scratch(std::int64_t elements) {
 }
 template float* CpuOps::scratch<float>(std::int64_t);
 template double* CpuOps::scratch<double>(std::int64_t);
+
+void CpuOps::hadamard(const Tensor& X, bool columns, const HadamardOptions& options, Tensor& Y) {
+  require(rows_of(X) == rows_of(Y) && last(X) == last(Y), "hadamard", Y, "the shape of X");
+  with_type(X, [&](auto zero) {
+    using T = decltype(zero);
+    const MatrixView<const T> x = X.matrix<T>();
+    if (columns) return hadamard_cols(x, Y.matrix<T>(), options);
+    hadamard_rows(x, Y.matrix<T>(), options);
+  });
+}
 
 void CpuOps::rotate(const Tensor& X, const Rotation& rotation, bool inverse, Tensor& Y) {
   if (rotation.transpose) throw ValueError("rotate: transpose belongs to quantize");
@@ -99,14 +115,11 @@ void CpuOps::rotate(const Tensor& X, const Rotation& rotation, bool inverse, Ten
 }
 
 void CpuOps::quantize(const Tensor& X, const Rotation& rotation, const QuantSpec& spec,
-                      QuantizedTensor& out, const RandomStream& stream, QuantStats* stats) {
-  auto* storage = dynamic_cast<CpuQuantized*>(out.storage.get());
-  if (storage == nullptr) {
-    out.storage = std::make_unique<CpuQuantized>();
-    storage = static_cast<CpuQuantized*>(out.storage.get());
-  }
-  storage->is_double = X.dtype() == DType::kFloat64;
-  if (storage->is_double && !is_identity(spec)) {
+                      QuantizedTensor& out, const RandomStream& stream, QuantStats* stats,
+                      bool /*transposed: read in place*/) {
+  CpuQuantized& storage = storage_of(out);
+  storage.is_double = X.dtype() == DType::kFloat64;
+  if (storage.is_double && !is_identity(spec)) {
     throw UnsupportedError("quantize: float64 tensors take only the identity spec 'fp32', got '" +
                            to_string(spec) + "'");
   }
@@ -114,7 +127,7 @@ void CpuOps::quantize(const Tensor& X, const Rotation& rotation, const QuantSpec
     using T = decltype(zero);
     const MatrixView<const T> source(X.data<T>(), rows_of(X), last(X));
     out.spec = spec;
-    quantize_matrix(arrange(source, rotation), rotation, spec, out, *storage, stream, stats);
+    quantize_matrix(arrange(source, rotation), rotation, spec, out, storage, stream, stats);
   });
 }
 
@@ -188,6 +201,50 @@ MatrixView<const double> values64(const QuantizedTensor& q) {
   return {stored(q).values64.data(), q.rows, q.cols};
 }
 }  // namespace
+
+QuantizedParts CpuOps::parts(const QuantizedTensor& q) {
+  const QuantizedMatrix& m = stored(q).matrix;
+  const auto view = [](const auto& buffer, Shape shape, DType dtype) {
+    if (buffer.empty()) return Tensor();
+    auto* at = reinterpret_cast<std::byte*>(const_cast<void*>(  // the caller owns q
+        static_cast<const void*>(buffer.data())));
+    return Tensor::adopt({at, [](std::byte*) {}}, std::move(shape), dtype, Device::kCpu);
+  };
+  const Shape grid{m.scale_rows, m.scale_cols}, whole{m.rows, m.cols};
+  QuantizedParts out{view(m.codes, whole, DType::kUInt8),
+                     view(m.scales, grid, DType::kFloat32),
+                     view(m.scale_codes, grid, DType::kUInt8),
+                     view(m.zeros, grid, DType::kFloat32),
+                     Tensor({1}),
+                     view(m.values, whole, DType::kFloat32)};
+  *out.tensor_scale.data<float>() = m.tensor_scale;
+  return out;
+}
+
+QuantizedMatrix CpuOps::to_host(const QuantizedTensor& q) { return stored(q).matrix; }
+
+void CpuOps::from_host(const QuantizedMatrix& q, QuantizedTensor& out) {
+  CpuQuantized& storage = storage_of(out);
+  storage.matrix = q;
+  storage.is_double = false;
+  out.rows = q.rows;
+  out.cols = q.cols;
+  out.spec = q.spec;
+}
+
+void CpuOps::from_codes(const Tensor& codes, DType format, QuantizedTensor& out) {
+  const MatrixView<const std::uint8_t> from = codes.matrix<std::uint8_t>();
+  QuantizedMatrix q;
+  q.spec = {.format = format};
+  q.rows = q.block_rows = from.rows;
+  q.cols = q.block_cols = from.cols;
+  q.scale_rows = q.scale_cols = 1;
+  q.codes.resize(from.size());
+  std::copy_n(from.data, from.size(), q.codes.data());
+  q.scales.resize(1);
+  q.scales[0] = 1.0f;
+  from_host(q, out);
+}
 
 void CpuOps::dequantize(const QuantizedTensor& q, Tensor& out) {
   const CpuQuantized& storage = stored(q);

@@ -34,21 +34,6 @@ std::int64_t count(const Shape& shape) {
   return size;
 }
 
-std::int64_t element_bytes(DType dtype) {
-  switch (dtype) {
-    case DType::kFloat64:
-      return 8;
-    case DType::kFloat32:
-    case DType::kInt32:
-      return 4;
-    case DType::kBFloat16:
-    case DType::kFloat16:
-      return 2;
-    default:
-      return 1;
-  }
-}
-
 void release(std::byte* p) { ::operator delete(p, std::align_val_t(kBufferAlignment)); }
 
 template <class T>
@@ -104,7 +89,7 @@ Tensor Tensor::slice(std::int64_t begin, std::int64_t end) const {
   out.shape_[0] = end - begin;
   out.size_ = row * (end - begin);
   out.storage_ =
-      std::shared_ptr<std::byte>(storage_, storage_.get() + begin * row * element_bytes(dtype_));
+      std::shared_ptr<std::byte>(storage_, storage_.get() + begin * row * storage_bytes(dtype_));
   return out;
 }
 
@@ -147,11 +132,11 @@ std::int64_t Tensor::dim(std::int64_t i) const {
   return shape_[static_cast<std::size_t>(at)];
 }
 
-std::int64_t Tensor::bytes() const noexcept { return size_ * element_bytes(dtype_); }
+std::int64_t Tensor::bytes() const noexcept { return size_ * storage_bytes(dtype_); }
 
 void Tensor::check_type(DType wanted) const {
   if (device_ != Device::kCpu) throw ValueError("tensor: data() of a tensor that is on a GPU");
-  if (wanted != dtype_ && !(wanted == DType::kUInt8 && element_bytes(dtype_) == 1)) {
+  if (wanted != dtype_ && !(wanted == DType::kUInt8 && storage_bytes(dtype_) == 1)) {
     throw ValueError("tensor: holds " + std::string(to_string(dtype_)) + ", asked for " +
                      std::string(to_string(wanted)));
   }

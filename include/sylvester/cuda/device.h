@@ -88,6 +88,8 @@ class DeviceBuffer {
 // Copies between host and device; both wait for the stream.
 void upload(const void* host, void* device, std::int64_t bytes, StreamHandle stream = nullptr);
 void download(const void* device, void* host, std::int64_t bytes, StreamHandle stream = nullptr);
+// From device memory to device memory, in order with the stream.
+void copy(const void* from, void* to, std::int64_t bytes, StreamHandle stream = nullptr);
 
 // A window on a row-major matrix in device memory: element (i, j) at data[i * stride + j].
 // The view never owns. dtype is kFloat32, kBFloat16, kFloat16, or kUInt8 for codes.

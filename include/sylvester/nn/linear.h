@@ -9,7 +9,7 @@
 #include "sylvester/gemm/accumulation.h"
 #include "sylvester/nn/linear_plan.h"
 #include "sylvester/nn/linear_recipe.h"
-#include "sylvester/ops/ops.h"
+#include "sylvester/ops/numerics.h"
 
 namespace sylvester {
 
@@ -17,9 +17,9 @@ namespace sylvester {
 // different way of making them.
 class CodedTensor {
  public:
-  // `source` may be empty when the codes exist.
-  const QuantizedTensor& codes(Ops& ops, const Tensor& source, const OperandPlan& plan,
-                               const RandomStream& stream);
+  // `source` may be empty when the codes exist. `transposed`: some product reads them transposed.
+  const QuantizedTensor& codes(Numerics& ops, const Tensor& source, const OperandPlan& plan,
+                               const RandomStream& stream, bool transposed);
   void reset() noexcept { used_ = 0; }
   void release() noexcept;  // and give the memory back
   std::int64_t bytes() const;
@@ -52,17 +52,17 @@ class LinearGroup {
   bool keeps_input() const { return plan_.x_G.plain(); }
 
   // Y[i] = X W_i'. Shapes: X [T, in], Y[i] [T, out_i]. `training` saves X for the backward.
-  void forward(Ops& ops, const Tensor& X, std::span<Tensor* const> Y, bool training,
+  void forward(Numerics& ops, const Tensor& X, std::span<Tensor* const> Y, bool training,
                std::uint64_t seed, std::uint32_t step);
   // dX = sum of E_i W_i;  dW[i] += E_i' X, or = where overwrite. An empty dX is not computed.
-  void backward(Ops& ops, std::span<const Tensor* const> E, Tensor& dX, std::span<Tensor* const> dW,
-                bool overwrite);
+  void backward(Numerics& ops, std::span<const Tensor* const> E, Tensor& dX,
+                std::span<Tensor* const> dW, bool overwrite);
 
  private:
-  void weight_gradient(Ops& ops, const QuantizedTensor& a, const QuantizedTensor& b, Tensor& dw,
-                       bool overwrite);
-  void unrotate(Ops& ops, Tensor& result, const Product& product, Tensor& out);
-  void round(Ops& ops, Tensor& x) const;
+  void weight_gradient(Numerics& ops, const QuantizedTensor& a, const QuantizedTensor& b,
+                       Tensor& dw, bool overwrite);
+  void unrotate(Numerics& ops, Tensor& result, const Product& product, Tensor& out);
+  void round(Numerics& ops, Tensor& x) const;
   RandomStream stream(std::uint32_t offset) const;
 
   std::vector<Tensor> weights_;
@@ -79,8 +79,7 @@ class LinearGroup {
   std::uint32_t step_ = 0;
 };
 
-// --- one layer, on plain memory (CPU)
-// ---------------------------------------------------------------
+// --- one layer ---------------------------------------------------------------------------------
 
 // What linear_forward keeps for linear_backward. W's (and for recipes that leave X in high
 // precision, X's) memory must live until then.
@@ -94,15 +93,23 @@ class LinearContext {
   std::unique_ptr<State> state;
 };
 
-// Y = X W' under the recipe. Shapes: X [T, in], W [out, in], Y [T, out]; contiguous or not.
-// `context` may be null when there is no backward. Errors: ShapeError, also for an in or out size
-// without a Hadamard matrix; UnsupportedError for a policy that has no such operands.
-// Determinism: as the policy says; codes and rotations are bit-exact everywhere.
+// Y = X W' under the recipe, on the device where the tensors live: float32 or float64 on the CPU,
+// bfloat16 on the card (recipes with "+bf16" have the same bits there). Shapes: X [T, in], W [out,
+// in], Y [T, out]. `context` may be null when there is no backward. Errors: ShapeError, also for an
+// in or out size without a Hadamard matrix; UnsupportedError for a policy that has no such
+// operands. Determinism: as the policy says; codes and rotations are bit-exact everywhere.
+void linear_forward(const Tensor& X, const Tensor& W, const LinearRecipe& recipe,
+                    const Accumulation& accumulation, Tensor& Y, LinearContext* context = nullptr,
+                    const RandomStream& stream = {});
+// dX = E_Y W and dW = E_Y' X; dX may be empty. Call once a context.
+void linear_backward(LinearContext& context, const Tensor& E, Tensor& dX, Tensor& dW);
+
+// The same on plain CPU memory, contiguous or not.
 void linear_forward(MatrixView<const float> X, MatrixView<const float> W,
                     const LinearRecipe& recipe, const Accumulation& accumulation,
                     MatrixView<float> Y, LinearContext* context = nullptr,
                     const RandomStream& stream = {});
-// dX = E_Y W and dW = E_Y' X; either may be empty. Call once a context.
+// Either result may be empty.
 void linear_backward(LinearContext& context, MatrixView<const float> E, MatrixView<float> dX,
                      MatrixView<float> dW);
 // The same in float64 with every quantizer the identity: what the recipe's rotations do exactly.

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "sylvester/nn/linear_recipe.h"
-#include "sylvester/ops/ops.h"
+#include "sylvester/ops/numerics.h"
 
 namespace sylvester {
 

@@ -1,0 +1,41 @@
+#include "sylvester/ops/numerics.h"
+
+#include <bit>
+
+#include "sylvester/core/error.h"
+#include "sylvester/ops/ops.h"
+#if defined(SYLVESTER_HAVE_CUDA)
+#include "ops/cuda_numerics.h"
+#endif
+
+namespace sylvester {
+
+std::int64_t hadamard_length(std::int64_t n) {
+  if (n <= 0 || has_hadamard(n)) return n;
+  return static_cast<std::int64_t>(std::bit_ceil(static_cast<std::uint64_t>(n)));
+}
+
+#if defined(SYLVESTER_HAVE_CUDA)
+
+std::unique_ptr<Numerics> make_cuda_numerics(void* stream) {
+  cuda::require_device();
+  return std::make_unique<detail::CudaNumerics>(stream);
+}
+
+#else
+
+std::unique_ptr<Numerics> make_cuda_numerics(void*) {
+  throw UnsupportedError(
+      "this build of Sylvester has no CUDA backend (SYLVESTER_CUDA=ON builds it); use tensors in "
+      "CPU memory");
+}
+
+#endif
+
+Numerics& numerics(Device device) {
+  if (device == Device::kCpu) return cpu_ops();
+  static const std::unique_ptr<Numerics> cuda = make_cuda_numerics(nullptr);
+  return *cuda;
+}
+
+}  // namespace sylvester
