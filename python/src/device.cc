@@ -247,7 +247,7 @@ void bind_products(nb::module_& m) {
            const std::string& accumulate, std::uint64_t seed, std::uint32_t step) {
           auto pass = std::make_unique<DevicePass>(x, w);
           DeviceOut y = pass->forward(recipe, accumulate, seed, step);
-          return nb::make_tuple(y, nb::cast(std::move(pass)));
+          return nb::make_tuple(y, nb::cast(pass.release(), nb::rv_policy::take_ownership));
         });
 }
 

@@ -233,9 +233,26 @@ void CudaNumerics::into(const DeviceMatrix& C, bool accumulate, const F& f) {
   cuda::add(C, result, C, stream_);
 }
 
+// Values of the "bfloat16" spec, kept as float32, go back to bfloat16.
+void CudaNumerics::multiply_bfloat16(const DeviceOperand& A, const DeviceOperand& B,
+                                     const Accumulation& accumulation, const DeviceMatrix& C) {
+  const std::int64_t a_size = A.matrix->rows * A.matrix->cols;
+  decoded_.resize((a_size + B.matrix->rows * B.matrix->cols) * 2);
+  const auto narrow = [&](const cuda::DeviceQuantized& q, std::int64_t at) {
+    const DeviceMatrix to(decoded_.as<std::uint16_t>() + at, DType::kBFloat16, q.rows, q.cols);
+    cuda::arrange({q.values.data(), DType::kFloat32, q.rows, q.cols}, false, to, stream_);
+    return to;
+  };
+  const DeviceMatrix a = narrow(*A.matrix, 0), b = narrow(*B.matrix, a_size);
+  cuda::product(a, A.transposed, b, B.transposed, accumulation, C, nullptr, stream_);
+}
+
 void CudaNumerics::multiply(const DeviceOperand& A, const DeviceOperand& B,
                             const Accumulation& accumulation, const DeviceMatrix& C) {
   const QuantSpec &a = A.matrix->spec, &b = B.matrix->spec;
+  if (a.format == DType::kBFloat16 && b.format == DType::kBFloat16) {
+    return multiply_bfloat16(A, B, accumulation, C);
+  }
   const bool int8 = a.format == DType::kInt8 && b.format == DType::kInt8;
   if (accumulation.kind != AccumulationKind::kBlas) {
     // On the tensor cores integers are exact under every policy that takes them.

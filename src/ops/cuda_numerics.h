@@ -54,6 +54,8 @@ class CudaNumerics final : public Numerics {
                           std::int64_t cols) const;
   void multiply(const cuda::DeviceOperand& A, const cuda::DeviceOperand& B,
                 const Accumulation& accumulation, const cuda::DeviceMatrix& C);
+  void multiply_bfloat16(const cuda::DeviceOperand& A, const cuda::DeviceOperand& B,
+                         const Accumulation& accumulation, const cuda::DeviceMatrix& C);
   // C += f(work matrix), or C = where it does not accumulate.
   template <class F>
   void into(const cuda::DeviceMatrix& C, bool accumulate, const F& f);

@@ -195,6 +195,8 @@ TEST(CudaNumerics, LinearRecipesEqualTheCpu) {
                         {"halo2-int8+bf16", "int32", {256, 192, 64}},
                         {"halo2-int8+bf16", "int32", {100, 96, 80}},
                         {"halo2-as-coded-int8+bf16", "int32", {64, 128, 128}},
+                        {"bf16", "sm90-cublaslt", {64, 96, 128}},
+                        {"halo1-bfloat16+bf16", "sm90-wgmma", {64, 96, 128}},
                         {"F.M+E.L.R+G.R-int8+bf16", "sm90-wgmma", {48, 160, 64}}}) {
     const std::int64_t T = c.shape[0], in = c.shape[1], out = c.shape[2];
     const std::vector<float> x = bfloat16_values(T * in, Fill::kOutliers, 6);
@@ -217,7 +219,7 @@ TEST(CudaNumerics, EveryRecipeRowRuns) {
   const std::vector<float> x = bfloat16_values(128 * 256, Fill::kRandom, 9);
   const std::vector<float> w = bfloat16_values(128 * 256, Fill::kRandom, 10);
   const std::vector<float> e = bfloat16_values(128 * 128, Fill::kRandom, 11);
-  for (const char* name : {"bf16", "halo1-fp6+bf16", "halo2-fp4+bf16", "halo2-mxfp6_e3m2+bf16",
+  for (const char* name : {"halo1-fp6+bf16", "halo2-fp4+bf16", "halo2-mxfp6_e3m2+bf16",
                            "te-mxfp8+bf16", "halo0-mxfp4+bf16", "halo0-int4+bf16"}) {
     const LinearRecipe recipe = parse_recipe(name);
     const Layer want = run(Device::kCpu, recipe, "blas", shape, x, w, e);
