@@ -9,6 +9,7 @@
 
 #include "sylvester/core/error.h"
 #include "sylvester/core/parallel.h"
+#include "sylvester/formats/convert.h"
 #include "sylvester/gemm/matmul.h"
 #include "sylvester/hadamard/hadamard.h"
 #include "test_util.h"
@@ -161,6 +162,32 @@ TEST(Linear, Halo2IsItsFormula) {
     EXPECT_EQ(got.dX.values, dX.values);
     EXPECT_EQ(got.dW.values, dW.values);
   });
+}
+
+// "+bf16" is HALO with bfloat16 tensors: what leaves a product and what leaves each transform is
+// rounded.
+TEST(Linear, Halo2InBfloat16RoundsBetweenItsTransforms) {
+  const std::int64_t T = 32, in = 48, out = 40;
+  const auto rounded = [](Array<float> a) {
+    round_to_bfloat16(a.values, a.values);
+    return a;
+  };
+  const Array<float> X = rounded(random<float>(T, in, 19)), W = rounded(random<float>(out, in, 20));
+  const Array<float> E = rounded(random<float>(T, out, 21));
+  Array<float> WH = W, HE = E;
+  hadamard_rows(W.view(), WH.view());
+  hadamard_cols(E.view(), HE.view());
+  const QuantSpec spec = parse_quant_spec("int8");
+  const QuantizedMatrix w = quantize(WH.view(), spec), he = quantize(HE.view(), spec);
+  const HadamardOptions back{.inverse = true};
+  Array<float> dX(T, in);
+  matmul(he, Operand(w, true), parse_accumulation("int32"), dX.view());
+  dX = rounded(dX);
+  hadamard_rows(dX.view(), dX.view(), back);
+  dX = rounded(dX);
+  hadamard_cols(dX.view(), dX.view(), back);
+  dX = rounded(dX);
+  EXPECT_EQ(run(X, W, E, parse_recipe("halo2-int8+bf16"), "int32").dX.values, dX.values);
 }
 
 // More rotation, less error on data with outliers; a bound of each recipe against plain products.
