@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "cuda/check.h"
+#include "cuda/lt_library.h"
 #include "sylvester/cuda/matmul.h"
 
 namespace sylvester::cuda {
@@ -21,7 +22,7 @@ std::atomic<bool> autotune{false};
 
 void check_lt(cublasStatus_t status, const char* what) {
   if (status == CUBLAS_STATUS_SUCCESS) return;
-  const std::string text = std::string("cuBLASLt ") + what + ": " + cublasLtGetStatusString(status);
+  const std::string text = std::string("cuBLASLt ") + what + ": " + lt().GetStatusString(status);
   if (status == CUBLAS_STATUS_NOT_SUPPORTED || status == CUBLAS_STATUS_ARCH_MISMATCH) {
     throw UnsupportedError(text);
   }
@@ -34,7 +35,7 @@ struct Library {
   DeviceBuffer constants;  // 1.0f and 0.0f
   Library() {
     require_device();
-    check_lt(cublasLtCreate(&handle), "handle");
+    check_lt(lt().Create(&handle), "handle");
     workspace.resize(kWorkspace);
     const float values[2] = {1.0f, 0.0f};
     constants.resize(sizeof(values));
@@ -54,10 +55,10 @@ struct Plan {
 
   explicit Plan(const LtProblem& p);
   ~Plan() {
-    if (a != nullptr) cublasLtMatrixLayoutDestroy(a);
-    if (b != nullptr) cublasLtMatrixLayoutDestroy(b);
-    if (c != nullptr) cublasLtMatrixLayoutDestroy(c);
-    if (desc != nullptr) cublasLtMatmulDescDestroy(desc);
+    if (a != nullptr) lt().MatrixLayoutDestroy(a);
+    if (b != nullptr) lt().MatrixLayoutDestroy(b);
+    if (c != nullptr) lt().MatrixLayoutDestroy(c);
+    if (desc != nullptr) lt().MatmulDescDestroy(desc);
   }
   Plan(const Plan&) = delete;
   Plan& operator=(const Plan&) = delete;
@@ -69,20 +70,20 @@ struct Plan {
 
 template <class T>
 void set(cublasLtMatmulDesc_t desc, cublasLtMatmulDescAttributes_t name, const T& value) {
-  check_lt(cublasLtMatmulDescSetAttribute(desc, name, &value, sizeof(value)), "attribute");
+  check_lt(lt().MatmulDescSetAttribute(desc, name, &value, sizeof(value)), "attribute");
 }
 
 cublasLtMatrixLayout_t make_layout(cudaDataType_t type, std::int64_t inner, std::int64_t outer,
                                    std::int64_t stride) {
   cublasLtMatrixLayout_t layout = nullptr;
-  check_lt(cublasLtMatrixLayoutCreate(&layout, type, static_cast<std::uint64_t>(inner),
-                                      static_cast<std::uint64_t>(outer), stride),
+  check_lt(lt().MatrixLayoutCreate(&layout, type, static_cast<std::uint64_t>(inner),
+                                   static_cast<std::uint64_t>(outer), stride),
            "layout");
   return layout;
 }
 
 Plan::Plan(const LtProblem& p) {
-  check_lt(cublasLtMatmulDescCreate(&desc, CUBLAS_COMPUTE_32F, CUDA_R_32F), "descriptor");
+  check_lt(lt().MatmulDescCreate(&desc, CUBLAS_COMPUTE_32F, CUDA_R_32F), "descriptor");
   // Stored [N, K] row-major is K x N column-major, which the product wants transposed.
   set(desc, CUBLASLT_MATMUL_DESC_TRANSA, p.transpose_b ? CUBLAS_OP_N : CUBLAS_OP_T);
   set(desc, CUBLASLT_MATMUL_DESC_TRANSB, p.transpose_a ? CUBLAS_OP_T : CUBLAS_OP_N);
@@ -114,15 +115,15 @@ Plan::Plan(const LtProblem& p) {
 
 std::vector<cublasLtMatmulAlgo_t> Plan::algorithms(int split_k) const {
   cublasLtMatmulPreference_t preference = nullptr;
-  check_lt(cublasLtMatmulPreferenceCreate(&preference), "preference");
-  cublasLtMatmulPreferenceSetAttribute(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES,
-                                       &kWorkspace, sizeof(kWorkspace));
+  check_lt(lt().MatmulPreferenceCreate(&preference), "preference");
+  lt().MatmulPreferenceSetAttribute(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES,
+                                    &kWorkspace, sizeof(kWorkspace));
   std::array<cublasLtMatmulHeuristicResult_t, 32> results{};
   int count = 0;
   const cublasStatus_t status =
-      cublasLtMatmulAlgoGetHeuristic(library().handle, desc, a, b, c, c, preference,
-                                     static_cast<int>(results.size()), results.data(), &count);
-  cublasLtMatmulPreferenceDestroy(preference);
+      lt().MatmulAlgoGetHeuristic(library().handle, desc, a, b, c, c, preference,
+                                  static_cast<int>(results.size()), results.data(), &count);
+  lt().MatmulPreferenceDestroy(preference);
   if (status != CUBLAS_STATUS_SUCCESS && status != CUBLAS_STATUS_NOT_SUPPORTED &&
       status != CUBLAS_STATUS_INVALID_VALUE) {
     check_lt(status, "heuristic");
@@ -131,9 +132,9 @@ std::vector<cublasLtMatmulAlgo_t> Plan::algorithms(int split_k) const {
   for (int i = 0; i < count && status == CUBLAS_STATUS_SUCCESS; ++i) {
     std::int32_t split = 1;
     std::size_t written = 0;
-    cublasLtMatmulAlgoConfigGetAttribute(&results[static_cast<std::size_t>(i)].algo,
-                                         CUBLASLT_ALGO_CONFIG_SPLITK_NUM, &split, sizeof(split),
-                                         &written);
+    lt().MatmulAlgoConfigGetAttribute(&results[static_cast<std::size_t>(i)].algo,
+                                      CUBLASLT_ALGO_CONFIG_SPLITK_NUM, &split, sizeof(split),
+                                      &written);
     const auto& result = results[static_cast<std::size_t>(i)];
     if (result.state != CUBLAS_STATUS_SUCCESS) continue;
     if (std::max(split, 1) == split_k) out.push_back(result.algo);
@@ -146,11 +147,11 @@ std::vector<cublasLtMatmulAlgo_t> Plan::algorithms(int split_k) const {
     const std::uint32_t scheme = CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE;
     cublasLtMatmulHeuristicResult_t result{};
     const bool taken =
-        cublasLtMatmulAlgoConfigSetAttribute(&algo, CUBLASLT_ALGO_CONFIG_SPLITK_NUM, &split,
-                                             sizeof(split)) == CUBLAS_STATUS_SUCCESS &&
-        cublasLtMatmulAlgoConfigSetAttribute(&algo, CUBLASLT_ALGO_CONFIG_REDUCTION_SCHEME, &scheme,
-                                             sizeof(scheme)) == CUBLAS_STATUS_SUCCESS &&
-        cublasLtMatmulAlgoCheck(library().handle, desc, a, b, c, c, &algo, &result) ==
+        lt().MatmulAlgoConfigSetAttribute(&algo, CUBLASLT_ALGO_CONFIG_SPLITK_NUM, &split,
+                                          sizeof(split)) == CUBLAS_STATUS_SUCCESS &&
+        lt().MatmulAlgoConfigSetAttribute(&algo, CUBLASLT_ALGO_CONFIG_REDUCTION_SCHEME, &scheme,
+                                          sizeof(scheme)) == CUBLAS_STATUS_SUCCESS &&
+        lt().MatmulAlgoCheck(library().handle, desc, a, b, c, c, &algo, &result) ==
             CUBLAS_STATUS_SUCCESS &&
         result.workspaceSize <= kWorkspace;
     if (taken) out.push_back(algo);
@@ -164,8 +165,8 @@ cublasStatus_t Plan::run(const cublasLtMatmulAlgo_t& algo, const LtProblem& p, c
   const auto* constants = library().constants.as<float>();
   const void* alpha_at = p.device_alpha ? (alpha != nullptr ? alpha : constants) : &one;
   const void* beta_at = p.device_alpha ? constants + 1 : &zero;
-  return cublasLtMatmul(library().handle, desc, alpha_at, B, a, A, b, beta_at, C, c, C, c, &algo,
-                        library().workspace.data(), kWorkspace, stream);
+  return lt().Matmul(library().handle, desc, alpha_at, B, a, A, b, beta_at, C, c, C, c, &algo,
+                     library().workspace.data(), kWorkspace, stream);
 }
 
 // The fastest of the plan's algorithms on the caller's own operands.
