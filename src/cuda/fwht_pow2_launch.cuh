@@ -1,9 +1,9 @@
 // Definition of launch_pow2; included by the files that instantiate it.
 #pragma once
 
-#include "cuda/check.h"
 #include "cuda/fwht_launch.h"
 #include "cuda/fwht_pow2.cuh"
+#include "cuda/launch.h"
 
 namespace sylvester::cuda::detail {
 
@@ -11,13 +11,23 @@ template <class T, int kPower, class Output>
 bool launch_pow2_order(const RowsJob& job, const Output& output, cudaStream_t stream) {
   using S = Pow2Shape<T, kPower>;
   const auto kernel = fwht_pow2_kernel<T, kPower, Output>;
-  constexpr int kGroups = S::kThreads / S::kGroup;
   const std::int64_t tiles = (job.rows + S::kRows - 1) / S::kRows;
-  const int blocks = resident_blocks(reinterpret_cast<const void*>(kernel), S::kThreads,
-                                     S::kSharedBytes, (tiles + kGroups - 1) / kGroups);
+  std::int64_t wanted = (tiles + S::kGroups - 1) / S::kGroups;
+  // Half of the blocks that fit: reading and writing 16-bit numbers, fewer transfers in flight go
+  // through the memory in better order.
+  if (sizeof(T) == 2 && !Tunes<Output> && S::kThreads < 512) {
+    wanted = std::min<std::int64_t>(wanted, device_info().multiprocessors * (256 / S::kThreads));
+  }
+  const int blocks =
+      resident_blocks(reinterpret_cast<const void*>(kernel), S::kThreads, S::kSharedBytes, wanted);
   if (blocks == 0) return false;
-  kernel<<<blocks, S::kThreads, S::kSharedBytes, stream>>>(job, output);
-  check_launch("hadamard rows");
+  if constexpr (requires { requires Output::kSecond; }) {
+    launch_dependent(kernel, static_cast<unsigned>(blocks), S::kThreads, S::kSharedBytes, stream,
+                     "hadamard rows", job, output);
+  } else {
+    kernel<<<blocks, S::kThreads, S::kSharedBytes, stream>>>(job, output);
+    check_launch("hadamard rows");
+  }
   return true;
 }
 
@@ -40,10 +50,17 @@ bool suits_bulk_copy(const RowsJob& job) {
 template <class T, class Output>
 bool launch_pow2(const RowsJob& job, const Output& output, cudaStream_t stream) {
   if (!suits_bulk_copy<T>(job)) return false;
+  // Rows shorter than 64 are seldom quantized: those kernels are not made.
+  constexpr int kLeast = requires { Output::kTunes; }
+  ? 6 : 1;
   switch (job.power) {
-#define SYLVESTER_ORDER(power) \
-  case power:                  \
-    return launch_pow2_order<T, power>(job, output, stream);
+#define SYLVESTER_ORDER(power)                                 \
+  case power:                                                  \
+    if constexpr (power >= kLeast) {                           \
+      return launch_pow2_order<T, power>(job, output, stream); \
+    } else {                                                   \
+      return false;                                            \
+    }
     SYLVESTER_ORDER(1)
     SYLVESTER_ORDER(2)
     SYLVESTER_ORDER(3)

@@ -3,7 +3,10 @@
 
 namespace sylvester::cuda::detail {
 
-template bool launch_pow2<__nv_bfloat16>(const RowsJob&, const QuantOutput<true>&, cudaStream_t);
-template bool launch_pow2<__nv_bfloat16>(const RowsJob&, const QuantOutput<false>&, cudaStream_t);
+#define SYLVESTER_OUTPUT(...) \
+  template bool launch_pow2<__nv_bfloat16>(const RowsJob&, const __VA_ARGS__&, cudaStream_t);
+SYLVESTER_OUTPUT(QuantOutput<true>)
+SYLVESTER_OUTPUT(QuantOutput<false, FastEncode::kE4M3>)
+#undef SYLVESTER_OUTPUT
 
 }  // namespace sylvester::cuda::detail

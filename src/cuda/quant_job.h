@@ -24,10 +24,15 @@ struct QuantJob {
   float* zeros = nullptr;               // asymmetric only
   std::uint8_t* scale_codes = nullptr;  // where the scale format has codes
   float* tensor_scale = nullptr;
-  // Blocks of the first pass that are done; the last one makes the tensor's scale and leaves absmax
-  // and count at zero for the next call. kTensor specs only.
+  TensorLevel* level = nullptr;  // NVFP4 with two levels
+  // Blocks of the first pass that are done; the last one makes the tensor's scale or level and
+  // leaves absmax and count at zero for the next call. Not for columns.
   std::uint32_t* done = nullptr;
+  float* by = nullptr;  // kTensor: the QuotientBy that the first pass leaves
   std::uint8_t* codes = nullptr;
+  std::uint8_t* codes_t = nullptr;  // [cols][rows], where the encoding kernel makes them too
+  // The last elements of X that the first of two passes keeps in the L2 cache.
+  std::int64_t kept = 0;
 
   // The block of an element. Tensor and row specs have one block across.
 #if defined(__CUDACC__)

@@ -8,70 +8,100 @@
 namespace sylvester::cuda::detail {
 
 // Quantization of the results under one scale of the tensor, in two passes of the transform: the
-// first finds the absmax, the second writes codes.
-template <bool kObserve>  // the first pass
+// first finds the absmax, the second writes codes. kKind: the form of the codes where it is known
+// when compiled, which keeps kernels short; such kernels emit nothing while divides(), but call
+// emit_divided() for each result.
+template <bool kObserve, FastEncode kKind = FastEncode::kGeneral>
 struct QuantOutput {
-  FastEncode kind;  // kE4M3, kE5M2 or kInteger
-  float low, high;  // kInteger
+  static constexpr bool kSecond = !kObserve;
+
   QuantJob job;
   ScalePlan plan;
+  CodeMap map;  // kE4M3, kE5M2 or kInteger
   std::int64_t stride;
 
   struct State {
-    std::uint32_t magnitude;
-    UniformQuotient quotient;
-    bool poison;
+    float most;
+    std::uint32_t keep;
+    QuotientBy by;
   };
   __device__ State begin() const {
-    return kObserve ? State{0, UniformQuotient(1.0f), false}
-                    : State{0, UniformQuotient(*job.factors), isnan(*job.scales)};
+    if constexpr (kObserve) {
+      let_successor_start();
+      return State{0.0f, 0u, {0.0f, 0.0f}};
+    } else {
+      wait_for_predecessor();
+      const QuotientBy by{__ldcg(job.by), __ldcg(job.by + 1)};
+      return State{0.0f, by.keep(), by};
+    }
   }
   // By every thread of every block.
   __device__ void end(State& state) const {
-    if (!kObserve) return;
-    const std::uint32_t most = __reduce_max_sync(0xFFFFFFFFu, state.magnitude);
-    if (threadIdx.x % 32 == 0) atomicMax(job.magnitudes, most);
-    __syncthreads();
-    if (threadIdx.x == 0) finish_tensor(job, plan);
-  }
-  __device__ __forceinline__ std::uint32_t code(const State& state, float x) const {
-    const float y = state.quotient(x);
-    std::uint32_t out;
-    if (kind == FastEncode::kE4M3) {
-      out = __nv_cvt_float_to_fp8(y, __NV_SATFINITE, __NV_E4M3);
-    } else if (kind == FastEncode::kE5M2) {
-      out = __nv_cvt_float_to_fp8(y, __NV_SATFINITE, __NV_E5M2);
-    } else {
-      const int q = __float2int_rn(fminf(fmaxf(y, low), high));
-      out = static_cast<std::uint32_t>(y != y ? 0 : q) & 0xFFu;
+    if constexpr (kObserve) {
+      const std::uint32_t most =
+          __reduce_max_sync(0xFFFFFFFFu, __float_as_uint(state.most) & 0x7FFFFFFFu);
+      if (threadIdx.x % 32 == 0) atomicMax(job.magnitudes, most);
+      __syncthreads();
+      if (threadIdx.x == 0) finish_tensor(job, plan, map);
     }
-    return state.poison ? 0 : out;
   }
   template <int kWidth>
   __device__ __forceinline__ void emit(State& state, std::int64_t row, int col,
                                        const float (&v)[kWidth]) const {
     if constexpr (kObserve) {
 #pragma unroll
-      for (int k = 0; k < kWidth; ++k) {
-        state.magnitude = max(state.magnitude, __float_as_uint(v[k]) & 0x7FFFFFFFu);
-      }
+      for (int k = 0; k < kWidth; ++k) state.most = max_magnitude(state.most, v[k]);
     } else {
-      write(state, job.codes + row * stride + col, v);
+      float y[kWidth];
+#pragma unroll
+      for (int k = 0; k < kWidth; ++k) y[k] = state.by(v[k]);
+      if constexpr (kKind == FastEncode::kGeneral) {
+        if (state.by.divides()) {
+#pragma unroll
+          for (int k = 0; k < kWidth; ++k) y[k] = __fdiv_rn(v[k], state.by.high);
+        }
+      }
+      write(state, job.codes + row * stride + col, y);
     }
   }
+  __device__ __forceinline__ bool divides(const State& state) const {
+    return !kObserve && state.by.divides();
+  }
+  __device__ __forceinline__ void emit_divided(const State& state, std::int64_t row, int col,
+                                               float v) const {
+    const float y[1] = {__fdiv_rn(v, state.by.high)};
+    write(state, job.codes + row * stride + col, y);
+  }
+
+ private:
   template <int kWidth>
   __device__ __forceinline__ void write(const State& state, std::uint8_t* to,
-                                        const float (&v)[kWidth]) const {
+                                        const float (&y)[kWidth]) const {
     if constexpr (kWidth == 4) {
-      *reinterpret_cast<std::uint32_t*>(to) = code(state, v[0]) | code(state, v[1]) << 8 |
-                                              code(state, v[2]) << 16 | code(state, v[3]) << 24;
-    } else if constexpr (kWidth == 2) {
-      *reinterpret_cast<std::uint16_t*>(to) =
-          static_cast<std::uint16_t>(code(state, v[0]) | code(state, v[1]) << 8);
+      const std::uint32_t word = __byte_perm(pair(y[0], y[1]), pair(y[2], y[3]), 0x5410);
+      *reinterpret_cast<std::uint32_t*>(to) = word & state.keep;
     } else {
-#pragma unroll
-      for (int k = 0; k < kWidth; ++k) to[k] = static_cast<std::uint8_t>(code(state, v[k]));
+      const std::uint32_t word = pair(y[0], y[kWidth - 1]) & state.keep;
+      if constexpr (kWidth == 2) {
+        *reinterpret_cast<std::uint16_t*>(to) = static_cast<std::uint16_t>(word);
+      } else {
+        static_assert(kWidth == 1);
+        *to = static_cast<std::uint8_t>(word);
+      }
     }
+  }
+  // Two codes in the low half.
+  __device__ __forceinline__ std::uint32_t pair(float a, float b) const {
+    const FastEncode kind = kKind == FastEncode::kGeneral ? map.kind : kKind;
+    if (kind == FastEncode::kE4M3) {
+      return __nv_cvt_float2_to_fp8x2(make_float2(a, b), __NV_SATFINITE, __NV_E4M3);
+    }
+    if (kind == FastEncode::kE5M2) {
+      return __nv_cvt_float2_to_fp8x2(make_float2(a, b), __NV_SATFINITE, __NV_E5M2);
+    }
+    const int p = __float2int_rn(fminf(fmaxf(a, map.low), map.high));
+    const int q = __float2int_rn(fminf(fmaxf(b, map.low), map.high));
+    return __byte_perm(static_cast<std::uint32_t>(p), static_cast<std::uint32_t>(q), 0x4440);
   }
 };
 

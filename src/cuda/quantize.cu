@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <string>
 
-#include "cuda/check.h"
+#include "cuda/launch.h"
 #include "cuda/quantize_kernels.cuh"
 #include "cuda/quantize_steps.h"
 #include "quant/engine.h"
@@ -11,10 +11,6 @@
 namespace sylvester::cuda {
 namespace detail {
 namespace {
-
-int grid_of(std::int64_t threads, int block, std::int64_t most = 1 << 30) {
-  return static_cast<int>(std::clamp<std::int64_t>((threads + block - 1) / block, 1, most));
-}
 
 __global__ void clear_bounds_kernel(const QuantJob job, std::int64_t count) {
   const std::int64_t i = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
@@ -25,30 +21,46 @@ __global__ void clear_bounds_kernel(const QuantJob job, std::int64_t count) {
   job.highs[i] = sylvester::detail::kLowestKey;
 }
 
-// 64 x 64 bytes a block: words in, a turn in shared memory, words out.
+// 128 x 128 codes a block; lines are whole on both sides. Rows and columns are multiples of 16. The
+// words of a row change places by its group of 16 rows, so that no bank is met twice.
+__global__ __launch_bounds__(256) void turn_kernel(const std::uint8_t* from, std::uint8_t* to,
+                                                   std::int64_t rows, std::int64_t cols) {
+  __shared__ __align__(16) std::uint32_t tile[128 * 32];
+  wait_for_predecessor();
+  const int t = threadIdx.x;
+  const std::int64_t row0 = blockIdx.y * std::int64_t{128}, col0 = blockIdx.x * std::int64_t{128};
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {
+    const int row = i * 32 + t / 8, col = t % 8 * 16;
+    if (row0 + row < rows && col0 + col < cols) {
+      const auto* at = reinterpret_cast<const uint4*>(from + (row0 + row) * cols + col0 + col);
+      *reinterpret_cast<uint4*>(tile + row * 32 + (col / 4 ^ row / 16 * 4)) = __ldcg(at);
+    }
+  }
+  __syncthreads();
+  const int row = t % 8 * 16, col = t / 8 * 4;
+  if (row0 + row >= rows || col0 + col >= cols) return;
+  std::uint32_t turned[4][4];
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {
+    std::uint32_t w[4];
+#pragma unroll
+    for (int k = 0; k < 4; ++k) w[k] = tile[(row + 4 * i + k) * 32 + (col / 4 ^ row / 16 * 4)];
+    turn_four(w, turned[i]);
+  }
+#pragma unroll
+  for (int k = 0; k < 4; ++k) {
+    *reinterpret_cast<uint4*>(to + (col0 + col + k) * rows + row0 + row) =
+        make_uint4(turned[0][k], turned[1][k], turned[2][k], turned[3][k]);
+  }
+}
+
+// Any shape: 64 x 64 codes a block.
 __global__ __launch_bounds__(256) void transpose_kernel(const std::uint8_t* from, std::uint8_t* to,
-                                                        std::int64_t rows, std::int64_t cols,
-                                                        bool words) {
+                                                        std::int64_t rows, std::int64_t cols) {
   __shared__ std::uint8_t tile[64][68];
   const std::int64_t row0 = blockIdx.y * std::int64_t{64}, col0 = blockIdx.x * std::int64_t{64};
   const int t = threadIdx.x;
-  if (words && row0 + 64 <= rows && col0 + 64 <= cols) {
-#pragma unroll
-    for (int i = 0; i < 4; ++i) {
-      const int r = i * 16 + t / 16, c = t % 16 * 4;
-      *reinterpret_cast<std::uint32_t*>(&tile[r][c]) =
-          *reinterpret_cast<const std::uint32_t*>(from + (row0 + r) * cols + col0 + c);
-    }
-    __syncthreads();
-#pragma unroll
-    for (int i = 0; i < 4; ++i) {
-      const int c = i * 16 + t / 16, r = t % 16 * 4;
-      const std::uint32_t word = tile[r][c] | tile[r + 1][c] << 8 | tile[r + 2][c] << 16 |
-                                 static_cast<std::uint32_t>(tile[r + 3][c]) << 24;
-      *reinterpret_cast<std::uint32_t*>(to + (col0 + c) * rows + row0 + r) = word;
-    }
-    return;
-  }
   for (int i = t; i < 64 * 64; i += 256) {
     const int r = i / 64, c = i % 64;
     if (row0 + r < rows && col0 + c < cols) tile[r][c] = from[(row0 + r) * cols + col0 + c];
@@ -122,9 +134,16 @@ void check_source(DType dtype, const char* what) {
 void launch_transpose(const std::uint8_t* codes, std::uint8_t* codes_t, std::int64_t rows,
                       std::int64_t cols, cudaStream_t stream) {
   if (rows * cols == 0) return;
-  const dim3 grid(static_cast<unsigned>((cols + 63) / 64), static_cast<unsigned>((rows + 63) / 64));
-  transpose_kernel<<<grid, 256, 0, stream>>>(codes, codes_t, rows, cols,
-                                             rows % 4 == 0 && cols % 4 == 0);
+  const auto blocks = [](std::int64_t length, int of) {
+    return static_cast<unsigned>((length + of - 1) / of);
+  };
+  if (rows % 16 == 0 && cols % 16 == 0) {
+    launch_dependent(turn_kernel, dim3(blocks(cols, 128), blocks(rows, 128)), 256, 0, stream,
+                     "transpose", codes, codes_t, rows, cols);
+    return;
+  }
+  transpose_kernel<<<dim3(blocks(cols, 64), blocks(rows, 64)), 256, 0, stream>>>(codes, codes_t,
+                                                                                 rows, cols);
   check_launch("transpose");
 }
 
@@ -155,8 +174,8 @@ PreparedQuantize prepare_quantize(const QuantSpec& resolved, std::int64_t rows, 
   out.values.resize(0);
   out.codes_t.resize(0);
   out.tensor_scale.resize(16);  // and room for products of two scales, which matmul writes
-  // factors [2][blocks], then absmax, low and high of what a first pass observes, then NVFP4's
-  // level
+  // factors [2][blocks]; absmax, low and high of what a first pass observes; NVFP4's level, the
+  // count of blocks and the tensor's quotient in 64 bytes
   const std::int64_t observed = std::max<std::int64_t>(blocks, 1);
   const void* before = out.work.data();
   out.work.resize(blocks * 8 + observed * 12 + 64);
@@ -187,17 +206,19 @@ PreparedQuantize prepare_quantize(const QuantSpec& resolved, std::int64_t rows, 
   steps.global = steps.columns || resolved.granularity == Granularity::kTensor;
   const bool level = nvfp4 && resolved.levels == 2;
   steps.observes = steps.global || level;
-  if (nvfp4) {
-    steps.tensor = reinterpret_cast<TensorLevel*>(job.highs + observed);
-  }
+  auto* const small = reinterpret_cast<std::uint32_t*>(job.highs + observed);
+  if (level) job.level = reinterpret_cast<TensorLevel*>(small);
+  job.by = reinterpret_cast<float*>(small + 8);
   steps.processors = device_info().multiprocessors;
-  if (steps.global && !steps.columns) {
-    job.done = reinterpret_cast<std::uint32_t*>(job.highs + observed);
+  steps.cache_bytes = device_info().l2_bytes;
+  if (steps.observes && !steps.columns) {
+    job.done = small + 4;
     // The first pass leaves the bounds clear; only new memory has to be cleared.
     if (out.clear_at == job.magnitudes) return prepared;
     out.clear_at = job.magnitudes;
   } else {
     out.clear_at = nullptr;
+    if (!steps.columns) return prepared;
   }
   const std::int64_t clear = steps.columns ? observed : 1;
   clear_bounds_kernel<<<grid_of(clear, 256), 256, 0, queue>>>(job, clear);

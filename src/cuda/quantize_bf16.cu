@@ -2,25 +2,17 @@
 
 namespace sylvester::cuda::detail {
 
-bool run_quantize_both(const QuantJob& job, const QuantSteps& steps, std::uint8_t* codes_t,
-                       cudaStream_t stream) {
-  const bool suits = steps.global && !steps.columns && job.rows % 64 == 0 && job.cols % 128 == 0 &&
-                     job.rows * job.cols > 0 && vectors_fit<__nv_bfloat16>(job, job.cols);
+bool run_quantize_both(const QuantJob& job, const QuantSteps& steps, cudaStream_t stream) {
   const FastEncode kind = fast_encode(steps.map);
-  if (!suits ||
-      (kind != FastEncode::kE4M3 && kind != FastEncode::kE5M2 && kind != FastEncode::kInteger)) {
+  if (!steps.global || steps.columns || kind == FastEncode::kGeneral ||
+      steps.plan.spec.quotient != Quotient::kDivide || job.rows % 8 != 0 ||
+      job.rows * job.cols == 0 || !eights_fit<__nv_bfloat16>(job)) {
     return false;
   }
   observe<__nv_bfloat16>(job, steps, stream);
-  const dim3 grid(static_cast<unsigned>(job.cols / 128), static_cast<unsigned>(job.rows / 64));
-  if (kind == FastEncode::kE4M3) {
-    encode_both_kernel<FastEncode::kE4M3><<<grid, 256, 0, stream>>>(job, steps.map, codes_t);
-  } else if (kind == FastEncode::kE5M2) {
-    encode_both_kernel<FastEncode::kE5M2><<<grid, 256, 0, stream>>>(job, steps.map, codes_t);
-  } else {
-    encode_both_kernel<FastEncode::kInteger><<<grid, 256, 0, stream>>>(job, steps.map, codes_t);
-  }
-  check_launch("encode");
+  const dim3 grid(static_cast<unsigned>((job.cols + 127) / 128),
+                  static_cast<unsigned>((job.rows + 63) / 64));
+  launch_dependent(encode_both_kernel, grid, 256, 0, stream, "encode", job, CodeMap(steps.map));
   return true;
 }
 

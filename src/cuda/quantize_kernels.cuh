@@ -2,7 +2,7 @@
 #pragma once
 
 #include "cuda/element_device.cuh"
-#include "cuda/fwht_any.cuh"
+#include "cuda/pieces.cuh"
 #include "cuda/quant_job.h"
 
 namespace sylvester::cuda::detail {
@@ -55,9 +55,15 @@ __device__ __forceinline__ void store_scale(const QuantJob& job, std::int64_t bl
   if (job.scale_codes != nullptr) job.scale_codes[block] = s.code;
 }
 
+// tensor_scale of a spec that has no level above its blocks.
+__device__ __forceinline__ float plain_tensor_scale(const ScalePlan& plan) {
+  return plan.spec.granularity == Granularity::kMx ? plan.spec.margin : 1.0f;
+}
+
 // Called by one thread of each block of a first pass, after its atomics on the bounds: the last
-// block makes the scale of the tensor.
-__device__ __noinline__ inline void finish_tensor(const QuantJob& job, const ScalePlan& plan) {
+// block makes the scale of the tensor, or NVFP4's level.
+__device__ __noinline__ inline void finish_tensor(const QuantJob& job, const ScalePlan& plan,
+                                                  const CodeMap& map) {
   __threadfence();
   if (atomicInc(job.done, gridDim.x - 1) != gridDim.x - 1) return;
   __threadfence();
@@ -67,47 +73,79 @@ __device__ __noinline__ inline void finish_tensor(const QuantJob& job, const Sca
     bounds.low = atomicExch(job.lows, sylvester::detail::kHighestKey);
     bounds.high = atomicExch(job.highs, sylvester::detail::kLowestKey);
   }
-  store_scale(job, 0, device_scale(plan, bounds));
+  if (job.level != nullptr) {
+    *job.level = tensor_level(plan, bounds.absmax);
+    *job.tensor_scale = job.level->poisoned ? device_nan() : job.level->scale;
+    return;
+  }
+  const BlockScale s = device_scale(plan, bounds);
+  store_scale(job, 0, s);
+  const QuotientBy by = quotient_by(map, s.scale, s.factor);
+  job.by[0] = by.high, job.by[1] = by.low;
   *job.tensor_scale = 1.0f;
 }
 
-// One block for the whole tensor: a partial result a warp, then an atomic maximum, which does not
-// depend on order. `pieces` of 16 bytes where rows allow it, else single elements.
-template <class T, bool kVector>
-__global__ __launch_bounds__(256) void observe_tensor_kernel(
-    const __grid_constant__ QuantJob job, const __grid_constant__ ScalePlan plan) {
-  const bool asymmetric = plan.spec.asymmetric;
-  constexpr int kWidth = kVector ? 16 / sizeof(T) : 1;
-  const T* x = static_cast<const T*>(job.x);
-  const std::int64_t per_row = job.cols / kWidth, pieces = job.rows * per_row;
-  const std::int64_t step = std::int64_t{gridDim.x} * blockDim.x;
-  const bool dense = job.x_stride == job.cols;
-  Bounds bounds;
-  std::int64_t i = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
-  const auto read = [&](std::int64_t piece, float(&v)[kWidth]) {
-    const T* at =
-        dense ? x + piece * kWidth : x + piece / per_row * job.x_stride + piece % per_row * kWidth;
-    if constexpr (kVector) {
-      load_vector(at, v);
-    } else {
-      v[0] = to_float(*at);
-    }
-  };
-  for (; i + 3 * step < pieces; i += 4 * step) {
-    float v[4][kWidth];
-#pragma unroll
-    for (int u = 0; u < 4; ++u) read(i + u * step, v[u]);
-#pragma unroll
-    for (int u = 0; u < 4; ++u) {
-#pragma unroll
-      for (int k = 0; k < kWidth; ++k) bounds.add(v[u][k], asymmetric);
-    }
+// Eights of a matrix, counted row after row.
+template <class T>
+struct EightsOf {
+  const T* x;
+  std::int64_t stride, per_row;
+  bool dense;
+
+  __device__ explicit EightsOf(const QuantJob& job)
+      : x(static_cast<const T*>(job.x)),
+        stride(job.x_stride),
+        per_row(job.cols / 8),
+        dense(job.x_stride == job.cols) {}
+  __device__ __forceinline__ const T* at(std::int64_t i) const {
+    if (dense) return x + i * 8;
+    const std::int64_t row = i / per_row;
+    return x + row * stride + (i - row * per_row) * 8;
   }
-  for (; i < pieces; i += step) {
-    float v[kWidth];
-    read(i, v);
+};
+
+template <class T>
+__device__ __forceinline__ std::uint32_t tensor_magnitude(const QuantJob& job) {
+  constexpr int kAtOnce = sizeof(T) == 2 ? 4 : 2;
+  const EightsOf<T> eights(job);
+  const std::int64_t count = job.rows * eights.per_row, kept = count - job.kept / 8;
+  const std::uint64_t drop = cache_policy(job.kept > 0 ? Priority::kDrop : Priority::kNormal);
+  const std::uint64_t keep = cache_policy(Priority::kKeep);
+  const std::int64_t first = std::int64_t{blockIdx.x} * kAtOnce * blockDim.x + threadIdx.x;
+  Magnitude<T> most;
+  for (std::int64_t i = first; i < count; i += std::int64_t{gridDim.x} * kAtOnce * blockDim.x) {
+    Eight<T> x[kAtOnce];
 #pragma unroll
-    for (int k = 0; k < kWidth; ++k) bounds.add(v[k], asymmetric);
+    for (int u = 0; u < kAtOnce; ++u) {
+      const std::int64_t at = i + u * std::int64_t{blockDim.x};
+      x[u].clear();
+      if (at < count) x[u].load(eights.at(at), at >= kept ? keep : drop);
+    }
+#pragma unroll
+    for (int u = 0; u < kAtOnce; ++u) most.add(x[u]);
+  }
+  return most.bits();
+}
+
+// One scale for the whole tensor: a partial result a warp, then an atomic maximum, which does not
+// depend on order. Eight numbers at once where rows allow it and the range does not matter.
+template <class T, bool kVector>
+__global__ __launch_bounds__(256,
+                             4) void observe_tensor_kernel(const __grid_constant__ QuantJob job,
+                                                           const __grid_constant__ ScalePlan plan,
+                                                           const CodeMap map) {
+  let_successor_start();
+  const bool asymmetric = plan.spec.asymmetric;
+  Bounds bounds;
+  if constexpr (kVector) {
+    bounds.magnitude = tensor_magnitude<T>(job);
+  } else {
+    const T* x = static_cast<const T*>(job.x);
+    for (std::int64_t i = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
+         i < job.rows * job.cols; i += std::int64_t{gridDim.x} * blockDim.x) {
+      const std::int64_t row = i / job.cols;
+      bounds.add(to_float(x[row * job.x_stride + i - row * job.cols]), asymmetric);
+    }
   }
   bounds.reduce(32, asymmetric);
   __shared__ Bounds warps[8];
@@ -124,7 +162,7 @@ __global__ __launch_bounds__(256) void observe_tensor_kernel(
       atomicMin(job.lows, bounds.low);
       atomicMax(job.highs, bounds.high);
     }
-    if (job.done != nullptr) finish_tensor(job, plan);
+    if (job.done != nullptr) finish_tensor(job, plan, map);
   }
 }
 
@@ -148,20 +186,11 @@ __global__ __launch_bounds__(256) void observe_columns_kernel(const QuantJob job
   }
 }
 
-// Scales of blocks whose bounds are in memory (tensor, column), or NVFP4's tensor level.
+// Scales of columns, whose bounds are in memory; and the tensor's own number of specs without one.
 template <class = void>
-__global__ void finish_scales_kernel(const QuantJob job, const ScalePlan plan,
-                                     TensorLevel* tensor) {
+__global__ void finish_scales_kernel(const QuantJob job, const ScalePlan plan) {
   const std::int64_t block = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
-  if (tensor != nullptr) {
-    if (block > 0) return;
-    *tensor = tensor_level(plan, *job.magnitudes);
-    *job.tensor_scale = tensor->poisoned ? device_nan() : tensor->scale;
-    return;
-  }
-  if (block == 0) {
-    *job.tensor_scale = plan.spec.granularity == Granularity::kMx ? plan.spec.margin : 1.0f;
-  }
+  if (block == 0) *job.tensor_scale = plain_tensor_scale(plan);
   if (job.magnitudes == nullptr || block >= job.scale_rows * job.scale_cols) return;
   BlockBounds bounds;
   bounds.absmax = job.magnitudes[block];
@@ -169,15 +198,29 @@ __global__ void finish_scales_kernel(const QuantJob job, const ScalePlan plan,
   store_scale(job, block, device_scale(plan, bounds));
 }
 
-// One group of kLanes lanes a block: bounds, then the scale.
-template <class T, int kLanes, bool kVector>
+__device__ __forceinline__ TensorLevel level_of(const QuantJob& job) {
+  return job.level != nullptr ? *job.level : TensorLevel{1.0f, 1.0f, 0.0f, false};
+}
+
+__device__ __forceinline__ BlockScale scale_of_block(const ScalePlan& plan, const QuantJob& job,
+                                                     const Bounds& bounds) {
+  if (plan.spec.granularity == Granularity::kNvfp4) {
+    return device_nvfp4(plan, level_of(job), bounds.magnitude);
+  }
+  BlockBounds b;
+  b.absmax = bounds.magnitude, b.low = bounds.low, b.high = bounds.high;
+  return device_scale(plan, b);
+}
+
+// Any blocks: a group of `lanes` lanes a block, bounds, then the scale.
+template <class T, bool kVector>
 __global__ __launch_bounds__(256) void block_scales_kernel(const QuantJob job, const ScalePlan plan,
-                                                           const TensorLevel* tensor) {
+                                                           int lanes) {
   constexpr int kWidth = kVector ? 16 / sizeof(T) : 1;
   const T* x = static_cast<const T*>(job.x);
   const std::int64_t blocks = job.scale_rows * job.scale_cols;
-  const std::int64_t block = (std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x) / kLanes;
-  const int lane = threadIdx.x % kLanes;
+  const std::int64_t block = (std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x) / lanes;
+  const int lane = threadIdx.x % lanes;
   const bool asymmetric = plan.spec.asymmetric;
   Bounds bounds;
   if (block < blocks) {
@@ -186,7 +229,7 @@ __global__ __launch_bounds__(256) void block_scales_kernel(const QuantJob job, c
     const std::int64_t row1 = min(job.rows, row0 + job.block_rows);
     const std::int64_t col1 = min(job.cols, col0 + job.block_cols);
     for (std::int64_t row = row0; row < row1; ++row) {
-      for (std::int64_t col = col0 + lane * kWidth; col < col1; col += kLanes * kWidth) {
+      for (std::int64_t col = col0 + lane * kWidth; col < col1; col += lanes * kWidth) {
         float v[kWidth];
         if constexpr (kVector) {
           load_vector(x + row * job.x_stride + col, v);
@@ -198,21 +241,17 @@ __global__ __launch_bounds__(256) void block_scales_kernel(const QuantJob job, c
       }
     }
   }
-  bounds.reduce(kLanes, asymmetric);
+  bounds.reduce(lanes, asymmetric);
   if (block >= blocks || lane != 0) return;
-  if (plan.spec.granularity == Granularity::kNvfp4) {
-    const TensorLevel level = tensor != nullptr ? *tensor : TensorLevel{1.0f, 1.0f, 0.0f, false};
-    store_scale(job, block, device_nvfp4(plan, level, bounds.magnitude));
-  } else {
-    BlockBounds b;
-    b.absmax = bounds.magnitude, b.low = bounds.low, b.high = bounds.high;
-    store_scale(job, block, device_scale(plan, b));
-  }
+  store_scale(job, block, scale_of_block(plan, job, bounds));
 }
 
-// Codes, kWidth consecutive elements a thread (all in one block).
-template <class T, FastEncode kFast, int kWidth>
-__global__ __launch_bounds__(256) void encode_kernel(const QuantJob job, const ElementMap map) {
+// Codes of any spec whose scales are there: kWidth consecutive elements a thread (all in one
+// block).
+template <class T, int kWidth>
+__global__ __launch_bounds__(256) void encode_kernel(const QuantJob job,
+                                                     const __grid_constant__ ElementMap map,
+                                                     const FastEncode kind) {
   const T* x = static_cast<const T*>(job.x);
   const std::int64_t per_row = job.cols / kWidth, pieces = job.rows * per_row;
   const bool stochastic = map.options.rounding == Rounding::kStochastic;
@@ -228,15 +267,14 @@ __global__ __launch_bounds__(256) void encode_kernel(const QuantJob job, const E
     } else {
       v[0] = to_float(x[row * job.x_stride + col]);
     }
-    std::uint8_t codes[kWidth];
     const bool poison = job.poisons && isnan(scale);
     const auto first = static_cast<std::uint64_t>(row * job.cols + col);
+    std::uint8_t codes[kWidth];
 #pragma unroll
     for (int k = 0; k < kWidth; ++k) {
-      const std::uint32_t random =
-          kFast == FastEncode::kGeneral && stochastic ? random_word(job.stream, first + k) : 0u;
+      const std::uint32_t random = stochastic ? random_word(job.stream, first + k) : 0u;
       const std::uint8_t code =
-          encode_quotient<kFast>(map, device_quotient(map, v[k], factor), zero, random);
+          encode_quotient(map, kind, device_quotient(map, v[k], factor), zero, random);
       codes[k] = poison ? 0 : code;
     }
     std::uint8_t* to = job.codes + row * job.cols + col;
@@ -251,54 +289,6 @@ __global__ __launch_bounds__(256) void encode_kernel(const QuantJob job, const E
     } else {
       *to = codes[0];
     }
-  }
-}
-
-// Codes and transposed codes of one pass, one scale for all: tiles of 64 rows x 128 columns, read
-// once.
-template <FastEncode kFast>
-__global__ __launch_bounds__(256) void encode_both_kernel(const QuantJob job, const ElementMap map,
-                                                          std::uint8_t* codes_t) {
-  __shared__ std::uint8_t tile[64][132];
-  const int t = threadIdx.x;
-  const auto* x = static_cast<const __nv_bfloat16*>(job.x);
-  const float scale = *job.scales;
-  const UniformQuotient quotient(*job.factors);
-  const bool poison = job.poisons && isnan(scale);
-  // The last tiles first: a first pass over X left them in the L2 cache.
-  const std::int64_t row0 = (gridDim.y - 1 - blockIdx.y) * std::int64_t{64};
-  const std::int64_t col0 = (gridDim.x - 1 - blockIdx.x) * std::int64_t{128};
-  const int r0 = t / 16, c0 = t % 16 * 8;
-  uint4 raw[4];
-#pragma unroll
-  for (int i = 0; i < 4; ++i) {
-    raw[i] = *reinterpret_cast<const uint4*>(x + (row0 + r0 + 16 * i) * job.x_stride + col0 + c0);
-  }
-#pragma unroll
-  for (int i = 0; i < 4; ++i) {
-    const std::uint32_t w[4] = {raw[i].x, raw[i].y, raw[i].z, raw[i].w};
-    std::uint32_t code[2] = {};
-#pragma unroll
-    for (int k = 0; k < 4; ++k) {
-      const float2 p = widen(w[k], static_cast<const __nv_bfloat16*>(nullptr));
-      const std::uint32_t a = encode_quotient<kFast>(map, quotient(p.x), 0.0f, 0);
-      const std::uint32_t b = encode_quotient<kFast>(map, quotient(p.y), 0.0f, 0);
-      code[k / 2] |= (a | b << 8) << (k % 2 * 16);
-    }
-    if (poison) code[0] = code[1] = 0;
-    const int r = r0 + 16 * i;
-    *reinterpret_cast<uint2*>(job.codes + (row0 + r) * job.cols + col0 + c0) =
-        make_uint2(code[0], code[1]);
-    *reinterpret_cast<std::uint32_t*>(&tile[r][c0]) = code[0];
-    *reinterpret_cast<std::uint32_t*>(&tile[r][c0 + 4]) = code[1];
-  }
-  __syncthreads();
-#pragma unroll
-  for (int i = 0; i < 8; ++i) {
-    const int c = i * 16 + t / 16, r = t % 16 * 4;
-    const std::uint32_t word = tile[r][c] | tile[r + 1][c] << 8 | tile[r + 2][c] << 16 |
-                               static_cast<std::uint32_t>(tile[r + 3][c]) << 24;
-    *reinterpret_cast<std::uint32_t*>(codes_t + (col0 + c) * job.rows + row0 + r) = word;
   }
 }
 

@@ -12,10 +12,10 @@ namespace sylvester::cuda::detail {
 struct QuantSteps {
   ScalePlan plan;
   ElementMap map;
-  bool global = false;    // scales follow from a pass over the whole matrix
-  bool columns = false;   // global, one scale a column
-  bool observes = false;  // a first pass is needed: global, or NVFP4's tensor absmax
-  TensorLevel* tensor = nullptr;
+  bool global = false;           // scales follow from a pass over the whole matrix
+  bool columns = false;          // global, one scale a column
+  bool observes = false;         // a first pass is needed: global, or NVFP4's tensor absmax
+  std::int64_t cache_bytes = 0;  // L2
   int processors = 1;
 };
 
@@ -32,10 +32,9 @@ PreparedQuantize prepare_quantize(const QuantSpec& resolved, std::int64_t rows, 
 // The steps for X of type T (float, __nv_bfloat16, __half).
 template <class T>
 void run_quantize(const QuantJob& job, const QuantSteps& steps, cudaStream_t stream);
-// The absmax pass and the scale of a kTensor spec, then codes and codes_t in one pass. bfloat16 X.
-// False (nothing started): the spec, shape or alignment does not suit.
-bool run_quantize_both(const QuantJob& job, const QuantSteps& steps, std::uint8_t* codes_t,
-                       cudaStream_t stream);
+// The absmax pass and the scale of a kTensor spec, then codes and job.codes_t in one pass. bfloat16
+// X. False (nothing started): the spec, shape or alignment does not suit.
+bool run_quantize_both(const QuantJob& job, const QuantSteps& steps, cudaStream_t stream);
 // codes_t [cols][rows] from codes [rows][cols].
 void launch_transpose(const std::uint8_t* codes, std::uint8_t* codes_t, std::int64_t rows,
                       std::int64_t cols, cudaStream_t stream);

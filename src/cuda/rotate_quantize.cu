@@ -1,7 +1,5 @@
 #include "sylvester/cuda/rotate_quantize.h"
 
-#include <type_traits>
-
 #include "cuda/check.h"
 #include "cuda/fwht_launch.h"
 #include "cuda/quant_output.cuh"
@@ -42,38 +40,62 @@ DeviceMatrix widened(const DeviceMatrix& X, DeviceBuffer& to, cudaStream_t strea
   return out;
 }
 
-// Both passes of a fused transform of one side. False: the shape does not suit.
+// The second pass, by the kernel made for the form of the codes.
+bool encode_pow2(const RowsJob& job, const QuantOutput<false>& output, cudaStream_t stream) {
+  const auto launch = [&]<FastEncode kKind>() {
+    const QuantOutput<false, kKind> known{output.job, output.plan, output.map, output.stride};
+    return launch_pow2<__nv_bfloat16>(job, known, stream);
+  };
+  switch (output.map.kind) {
+    case FastEncode::kE4M3:
+      return launch.operator()<FastEncode::kE4M3>();
+    case FastEncode::kE5M2:
+      return launch.operator()<FastEncode::kE5M2>();
+    default:
+      return launch.operator()<FastEncode::kInteger>();
+  }
+}
+
+// Both passes of a fused transform of one side. False: the spec or shape does not suit.
 bool fused(bool columns, const DeviceMatrix& X, const HadamardOptions& options,
            const QuantSpec& spec, DeviceQuantized& out, const RandomStream& random,
            cudaStream_t stream) {
-  if (X.dtype != DType::kBFloat16 || spec.granularity != Granularity::kTensor) return false;
-  if (spec.asymmetric || spec.rule == ScaleRule::kGrid || spec.rule == ScaleRule::kUnit) {
+  if (X.dtype != DType::kBFloat16 || spec.granularity != Granularity::kTensor || spec.asymmetric ||
+      spec.rule == ScaleRule::kGrid || spec.rule == ScaleRule::kUnit ||
+      spec.quotient != Quotient::kDivide) {
     return false;
   }
   RowsJob job = resolve_rows(columns ? X.rows : X.cols, options, columns ? "cols" : "rows");
   const bool suits = columns
                          ? job.base == 1 && job.n == X.rows
-                         : (X.contiguous() || job.n == X.cols) && (job.base > 1 || job.power >= 2);
+                         : (X.contiguous() || job.n == X.cols) && (job.base > 1 || job.power >= 6);
   if (!suits || X.size() == 0) return false;
   PreparedQuantize p = prepare_quantize(spec, X.rows, X.cols, out, random, stream);
-  const FastEncode kind = fast_encode(p.steps.map);
-  const bool fast =
-      kind == FastEncode::kE4M3 || kind == FastEncode::kE5M2 || kind == FastEncode::kInteger;
-  if (!fast || p.steps.map.multiplies) return false;
+  const CodeMap map(p.steps.map);
+  if (map.kind != FastEncode::kE4M3 && map.kind != FastEncode::kE5M2 &&
+      map.kind != FastEncode::kInteger) {
+    return false;
+  }
   job.x = X.data;
   job.rows = X.rows * (X.cols / job.n);
   job.x_stride = columns || job.n == X.cols ? X.stride : job.n;
   job.y_stride = columns ? X.cols : job.n;
-  const auto launch = [&](auto pass) {
-    const QuantOutput<decltype(pass)::value> output{kind,  p.steps.map.low, p.steps.map.high,
-                                                    p.job, p.steps.plan,    job.y_stride};
-    if (columns) return launch_cols<__nv_bfloat16>(job, X.cols, output, stream);
-    return job.base == 1 ? launch_pow2<__nv_bfloat16>(job, output, stream)
-                         : launch_base<__nv_bfloat16>(job, output, stream);
-  };
-  if (!launch(std::true_type{})) return false;
-  job.backwards = true;
-  return launch(std::false_type{});
+  const QuantOutput<true> first{p.job, p.steps.plan, map, job.y_stride};
+  const QuantOutput<false> second{p.job, p.steps.plan, map, job.y_stride};
+  RowsJob again = job;
+  again.backwards = true;
+  const auto both = [&](const auto& launch) { return launch(job, first) && launch(again, second); };
+  if (columns) {
+    return both([&](const RowsJob& rows, const auto& output) {
+      return launch_cols<__nv_bfloat16>(rows, X.cols, output, stream);
+    });
+  }
+  if (job.base > 1) {
+    return both([&](const RowsJob& rows, const auto& output) {
+      return launch_base<__nv_bfloat16>(rows, output, stream);
+    });
+  }
+  return launch_pow2<__nv_bfloat16>(job, first, stream) && encode_pow2(again, second, stream);
 }
 
 }  // namespace
@@ -86,17 +108,18 @@ void rotate_quantize(const DeviceMatrix& X, const RotateQuantizeOptions& options
   const cudaStream_t native = detail::native(queue);
   const QuantSpec resolved = resolve(spec);
   DeviceMatrix rotated = X;
-  bool done = false;
-  if (options.rows != options.cols && !is_cast(resolved)) {
-    done = detail::fused(options.cols, X, options.cols ? options.left : options.right, resolved,
-                         out, stream, native);
+  const bool one_side = options.rows != options.cols && !is_cast(resolved);
+  if (one_side && detail::fused(options.cols, X, options.cols ? options.left : options.right,
+                                resolved, out, stream, native)) {
+    if (options.transposed) transpose_codes(out, queue);
+    return;
   }
-  if (!done && (options.rows || options.cols)) {
+  if (options.rows || options.cols) {
     rotated = detail::widened(X, work.rotated, native);
     if (options.cols) hadamard_cols(rotated, rotated, options.left, queue);
     if (options.rows) hadamard_rows(rotated, rotated, options.right, queue);
   }
-  if (!done && options.transposed && rotated.dtype == DType::kBFloat16 &&
+  if (options.transposed && rotated.dtype == DType::kBFloat16 &&
       resolved.granularity == Granularity::kTensor && resolved.rule != ScaleRule::kGrid &&
       !is_cast(resolved)) {
     detail::PreparedQuantize p =
@@ -104,9 +127,10 @@ void rotate_quantize(const DeviceMatrix& X, const RotateQuantizeOptions& options
     p.job.x = X.data;
     p.job.x_stride = X.stride;
     out.codes_t.resize(X.size());
-    if (detail::run_quantize_both(p.job, p.steps, out.codes_t.as<std::uint8_t>(), native)) return;
+    p.job.codes_t = out.codes_t.as<std::uint8_t>();
+    if (detail::run_quantize_both(p.job, p.steps, native)) return;
   }
-  if (!done) quantize(rotated, spec, out, stream, queue);
+  quantize(rotated, spec, out, stream, queue);
   if (options.transposed && !is_cast(resolved)) transpose_codes(out, queue);
 }
 

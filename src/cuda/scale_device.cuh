@@ -4,6 +4,8 @@
 
 #include <cstdint>
 
+#include <cuda_fp8.h>
+
 #include "quant/element.h"
 #include "quant/scale.h"
 
@@ -29,8 +31,12 @@ __device__ inline std::uint8_t device_e4m3(float x, Rounding rounding = Rounding
   options.rounding = rounding;
   return static_cast<std::uint8_t>(encode_float(x, layout(DType::kFloat8E4M3FN), options, random));
 }
-__device__ inline float device_e4m3_value(std::uint8_t code) {
-  return decode_float(code, layout(DType::kFloat8E4M3FN));
+// Nearest even, saturating: the device's own conversions.
+__device__ __forceinline__ std::uint8_t nearest_e4m3(float x) {
+  return __nv_cvt_float_to_fp8(x, __NV_SATFINITE, __NV_E4M3);
+}
+__device__ __forceinline__ float device_e4m3_value(std::uint8_t code) {
+  return __half2float(__half(__nv_cvt_fp8_to_halfraw(code, __NV_E4M3)));
 }
 __device__ inline float device_bf16(float x) {
   const Layout to = layout(DType::kBFloat16);
@@ -260,7 +266,7 @@ __device__ inline BlockScale device_nvfp4(const ScalePlan& plan, const TensorLev
   } else {
     s = fmaxf(a / 6.0f / t.scale, 0.015625f);
   }
-  std::uint8_t code = device_e4m3(fminf(s, 448.0f));
+  std::uint8_t code = nearest_e4m3(fminf(s, 448.0f));
   if (convention == Convention::kQuartet2 && code == 0) code = device_e4m3(1.0f);
   const float value = device_e4m3_value(code);
   BlockScale out = make_scale(value * t.scale, 0.0f, 0.0f, code);

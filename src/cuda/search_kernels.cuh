@@ -70,7 +70,7 @@ __device__ BlockScale quest_scale_of(const ScalePlan& plan, const BlockReader<T>
 // kQuest and four-over-six.
 template <class T>
 __global__ void searched_scales_kernel(const QuantJob job, const ScalePlan plan,
-                                       const ElementMap map, const TensorLevel* tensor) {
+                                       const ElementMap map) {
   const std::int64_t block = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
   if (block >= job.scale_rows * job.scale_cols) return;
   const std::int64_t row = block / job.scale_cols * job.block_rows;
@@ -82,7 +82,7 @@ __global__ void searched_scales_kernel(const QuantJob job, const ScalePlan plan,
     store_scale(job, block, quest_scale_of(plan, x, cols));
     return;
   }
-  const TensorLevel level = tensor != nullptr ? *tensor : TensorLevel{1.0f, 1.0f, 0.0f, false};
+  const TensorLevel level = level_of(job);
   const std::uint32_t magnitude = block_magnitude(x, rows, cols);
   const BlockScale six = device_nvfp4(plan, level, magnitude);
   BlockScale best = six;
@@ -97,8 +97,8 @@ __global__ void searched_scales_kernel(const QuantJob job, const ScalePlan plan,
 // MS-EDEN's correction of the scales of one rotation group; a thread a group. As on the CPU, a
 // poisoned block keeps the scales of its row's whole tile from being corrected.
 template <class T>
-__global__ void correct_eden_kernel(const QuantJob job, const ScalePlan plan, const ElementMap map,
-                                    const TensorLevel* tensor) {
+__global__ void correct_eden_kernel(const QuantJob job, const ScalePlan plan,
+                                    const ElementMap map) {
   const std::int64_t group = plan.spec.group, per_row = job.cols / group;
   const std::int64_t at = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
   if (at >= job.rows * per_row) return;
@@ -118,7 +118,7 @@ __global__ void correct_eden_kernel(const QuantJob job, const ScalePlan plan, co
     products += static_cast<double>(v) * q;
   }
   const auto correction = static_cast<float>(products == 0 ? 1.0 : squares / products);
-  const float tensor_scale = tensor != nullptr ? tensor->scale : 1.0f;
+  const float tensor_scale = level_of(job).scale;
   for (std::int64_t k = 0; k < group / 16; ++k) {
     const float corrected = device_e4m3_value(job.scale_codes[first_block + k]) * correction;
     const auto element = static_cast<std::uint64_t>(row * job.cols + col + k * 16);

@@ -125,11 +125,11 @@ void expect_equal(const QuantizedMatrix& got, const QuantizedMatrix& want,
                    what + " tensor scale");
 }
 
-// bfloat16 numbers as float32 and as bit patterns.
-std::vector<std::uint16_t> narrow(std::vector<float>& x) {
+// 16-bit numbers as float32 and as bit patterns.
+std::vector<std::uint16_t> narrow(std::vector<float>& x, DType dtype = DType::kBFloat16) {
   std::vector<std::uint16_t> bits(x.size());
-  encode16(x, DType::kBFloat16, bits);
-  decode16(bits, DType::kBFloat16, x);
+  encode16(x, dtype, bits);
+  decode16(bits, dtype, x);
   return bits;
 }
 
@@ -164,11 +164,14 @@ void run_case(const std::string& text, std::int64_t rows, std::int64_t cols, Fil
     test::mismatches(test::from_device<std::uint8_t>(q.codes_t.data(), rows * cols), turned,
                      what + " " + type + " transposed");
   };
+  const std::vector<float> exact = x;
   const cuda::DeviceBuffer wide = test::on_device(x);
   compare(wide.data(), DType::kFloat32, "float32");
-  const std::vector<std::uint16_t> bits = narrow(x);
-  const cuda::DeviceBuffer half = test::on_device(bits);
-  compare(half.data(), DType::kBFloat16, "bfloat16");
+  for (const DType dtype : {DType::kBFloat16, DType::kFloat16}) {
+    x = exact;
+    const cuda::DeviceBuffer half = test::on_device(narrow(x, dtype));
+    compare(half.data(), dtype, std::string(to_string(dtype)));
+  }
 }
 
 TEST(CudaQuantize, EverySpecOnEveryKindOfData) {
@@ -239,6 +242,173 @@ TEST(CudaQuantize, RotationsEqualTheCpu) {
           test::mismatches(test::from_device<std::uint8_t>(q.codes_t.data(), s.rows * s.cols),
                            copy(turned), what + " codes_t");
         }
+      }
+    }
+  }
+}
+
+// Shapes for the kernels that read X once, and for what they leave to the general ones: blocks of
+// a few lanes, of a thread block, of a tile; ragged edges; rows and columns off every unit.
+TEST(CudaQuantize, ShapesOfEveryKernel) {
+  SYLVESTER_NEEDS_DEVICE();
+  struct Family {
+    std::vector<std::string> specs;
+    std::vector<std::int64_t> rows, cols;
+  };
+  const std::vector<Family> families{
+      {{"float8_e4m3fn", "int4", "float6_e2m3fn"},
+       {1, 16, 31, 48, 130},
+       {8, 24, 100, 136, 1000, 4096}},
+      {{"mxfp8_e5m2", "mxfp6_e2m3", "mxfp4", "mxint8:rule=ceil"}, {1, 3, 40, 129}, {32, 96, 1056}},
+      {{"nvfp4", "nvfp4:levels=1", "nvfp4:as=te"}, {1, 5, 64}, {16, 48, 208, 1040}},
+      {{"int8:group=64", "float8_e4m3fn:group=256", "float4_e2m1fn:group=8", "int8:group=12"},
+       {1, 7, 66},
+       {768, 1536, 2304}},
+      {{"float8_e5m2:group=96", "int6:group=480", "float6_e3m2fn:group=1920"},
+       {1, 9, 50},
+       {1920, 5760}},
+      {{"int8:row", "float8_e4m3fn:row:rule=rceil", "float4_e1m2fn:row"},
+       {1, 6, 33},
+       {8, 16, 72, 256, 520, 4104, 8192}},
+      {{"float8_e4m3fn:block=1x128", "int8:block=1x48"}, {1, 17}, {128, 130, 384, 2400}},
+      {{"float8_e4m3fn:block=128x128", "int8:block=32x32", "float6_e3m2fn:block=16x8",
+        "nvfp4:block=16x16", "float4_e2m1fn:block=64x128", "int4:block=20x20"},
+       {1, 16, 100, 128, 272},
+       {16, 144, 400}},
+  };
+  std::uint64_t count = 0;
+  for (const Family& f : families) {
+    for (const std::string& text : f.specs) {
+      for (const std::int64_t rows : f.rows) {
+        for (const std::int64_t cols : f.cols) {
+          const bool nvfp4_block = text.find("16x16") != std::string::npos;
+          if (nvfp4_block && (rows % 16 != 0 || cols % 16 != 0)) continue;
+          run_case(text, rows, cols, kFills[count++ % 4]);
+        }
+      }
+    }
+  }
+  EXPECT_GE(count, 300u);
+  run_case("int8:row", 2, 32768, Fill::kOutliers);
+  run_case("int8:row", 2, 32776, Fill::kOutliers);  // longer than a thread block holds
+  run_case("float8_e4m3fn", 600, 8192, Fill::kOutliers);
+}
+
+// Windows of a larger matrix: rows with a stride, and rows that start off 16 bytes.
+TEST(CudaQuantize, WindowsOfAMatrix) {
+  SYLVESTER_NEEDS_DEVICE();
+  constexpr std::int64_t kRows = 48, kStride = 544;
+  std::vector<float> x = test::numbers(kRows * kStride, Fill::kOutliers, 5);
+  const cuda::DeviceBuffer device = test::on_device(narrow(x));
+  cuda::DeviceQuantized q;
+  cuda::RotateWork work;
+  for (const std::int64_t first : {0, 8, 3}) {
+    for (const char* text : {"float8_e4m3fn", "int8:row", "mxfp4", "float8_e4m3fn:block=16x16",
+                             "int8:group=128", "nvfp4"}) {
+      for (const std::int64_t cols : {256, 512}) {
+        const MatrixView<const float> X(x.data() + first, kRows, cols, kStride);
+        const cuda::DeviceMatrix window(device.as<std::uint16_t>() + first, DType::kBFloat16, kRows,
+                                        cols, kStride);
+        const std::string what = std::string(text) + " window at " + std::to_string(first);
+        cuda::quantize(window, parse_quant_spec(text), q);
+        expect_equal(q.to_host(), quantize(X, parse_quant_spec(text)), what);
+        for (const bool rows : {false, true}) {
+          QuantizedMatrix want;
+          Buffer<std::uint8_t> turned;
+          const RotateQuantizeOptions options{.rows = rows, .transposed = true};
+          rotate_quantize(X, options, parse_quant_spec(text), want, &turned);
+          cuda::rotate_quantize(window, options, parse_quant_spec(text), q, work);
+          expect_equal(q.to_host(), want, what + (rows ? " rotated" : " with codes_t"));
+          test::mismatches(test::from_device<std::uint8_t>(q.codes_t.data(), kRows * cols),
+                           copy(turned), what + " codes_t");
+        }
+      }
+    }
+  }
+}
+
+// Factors whose quotients come nearest to the middle between two codes: a significand within 20 of
+// a multiple of 2^17, and numbers within a few units of middle * factor. One factor a block.
+TEST(CudaQuantize, QuotientsNextToTies) {
+  SYLVESTER_NEEDS_DEVICE();
+  constexpr std::int64_t kRows = 512, kCols = 256, kBlock = 64;
+  for (const char* text : {"float8_e4m3fn", "float8_e5m2", "int8", "float6_e2m3fn"}) {
+    const float most = static_cast<float>(format(parse_quant_spec(text).format).max);
+    std::vector<float> x(kRows * kCols);
+    for (std::int64_t b = 0; b < kRows * kCols / kBlock; ++b) {
+      const auto word = [&](std::uint64_t i) {
+        return random_word({9, 9, static_cast<std::uint32_t>(i)}, static_cast<std::uint64_t>(b));
+      };
+      const std::uint32_t unit = b % 2 == 0 ? 1u << 17 : 1u << 20;
+      const std::uint32_t near = word(1) % 41 - 20 + word(2) % (1u << 23) / unit * unit;
+      const std::uint32_t exponent = b % 16 == 0 ? 40 + word(3) % 170 : 120 + word(3) % 14;
+      const float factor = std::bit_cast<float>(exponent << 23 | (near & 0x7FFFFFu));
+      for (std::int64_t i = 0; i < kBlock; ++i) {
+        const std::uint32_t w = word(static_cast<std::uint64_t>(10 + i));
+        // Odd numbers of up to 8 bits, and powers of two of them below the largest code.
+        const float middle = static_cast<float>(w % 128 * 2 + 1) * 0.5f *
+                             std::ldexp(1.0f, most > 127 ? static_cast<int>(w >> 8 & 7) - 6 : 0);
+        const float y = std::min(middle, most) * factor;
+        const float off = std::bit_cast<float>(std::bit_cast<std::uint32_t>(y) + (w >> 16) % 9 - 4);
+        x[static_cast<std::size_t>(b * kBlock + i)] = (w >> 24) % 2 == 0 ? off : -off;
+      }
+      x[static_cast<std::size_t>(b * kBlock)] = most * factor;
+    }
+    const cuda::DeviceBuffer device = test::on_device(x);
+    cuda::DeviceQuantized q;
+    const std::string grouped = std::string(text) + ":group=64";
+    cuda::quantize({device.data(), DType::kFloat32, kRows, kCols}, parse_quant_spec(grouped), q);
+    expect_equal(q.to_host(), quantize({x.data(), kRows, kCols}, parse_quant_spec(grouped)),
+                 grouped);
+    for (std::int64_t b = 0; b < 64; ++b) {  // the same under one scale of a tensor
+      const MatrixView<const float> X(x.data() + b * kBlock, 8, 8);
+      cuda::quantize({device.as<float>() + b * kBlock, DType::kFloat32, 8, 8},
+                     parse_quant_spec(text), q);
+      expect_equal(q.to_host(), quantize(X, parse_quant_spec(text)),
+                   std::string(text) + " tensor " + std::to_string(b));
+    }
+  }
+}
+
+// Transposed codes that the transform's own kernel makes, over several rounds of its blocks.
+TEST(CudaQuantize, TurnedBehindTheTransform) {
+  SYLVESTER_NEEDS_DEVICE();
+  struct Shape {
+    std::int64_t rows, cols;
+  };
+  cuda::RotateWork work;
+  cuda::DeviceQuantized q;
+  for (const Shape s : {Shape{32, 64},
+                        {96, 128},
+                        {64, 256},
+                        {160, 512},
+                        {32, 1024},
+                        {96, 2048},
+                        {32, 8192},
+                        {64, 16384},
+                        {32, 32768},
+                        {16, 4096},
+                        {2304, 4096},
+                        {9216, 1024},
+                        {1120, 8192},
+                        {4096, 4096}}) {
+    for (const char* text : {"float8_e4m3fn", "int8"}) {
+      const Fill fill = s.rows == 96 ? Fill::kAdversarial : Fill::kOutliers;
+      std::vector<float> x = test::numbers(s.rows * s.cols, fill, 78);
+      const cuda::DeviceBuffer device = test::on_device(narrow(x));
+      const RotateQuantizeOptions options{.rows = true, .transposed = true};
+      const std::string what =
+          std::string(text) + " turned " + std::to_string(s.rows) + " x " + std::to_string(s.cols);
+      QuantizedMatrix want;
+      Buffer<std::uint8_t> turned;
+      rotate_quantize(MatrixView<const float>(x.data(), s.rows, s.cols), options,
+                      parse_quant_spec(text), want, &turned);
+      for (int repeat = 0; repeat < 3; ++repeat) {
+        cuda::rotate_quantize({device.data(), DType::kBFloat16, s.rows, s.cols}, options,
+                              parse_quant_spec(text), q, work);
+        expect_equal(q.to_host(), want, what);
+        test::mismatches(test::from_device<std::uint8_t>(q.codes_t.data(), s.rows * s.cols),
+                         copy(turned), what + " codes_t");
       }
     }
   }
