@@ -247,6 +247,8 @@ TEST(CudaLinear, HaloEqualsTheCpu) {
     expect_linear(128, 256, 384, level, "float8_e4m3fn", "sm90-cublaslt");
     expect_linear(256, 192, 64, level, "int8", "int32");
     expect_linear(128, 384, 256, level, "int8", "int32");
+    expect_linear(64, 4096, 128, level, "float8_e4m3fn", "sm90-cublaslt-fast");
+    expect_linear(64, 4096, 128, level, "int8", "int32");
   }
 }
 
