@@ -1,5 +1,7 @@
 #include "hadamard/axis.h"
 
+#include "hadamard/kernels.h"
+
 #include <bit>
 #include <cmath>
 #include <string>
@@ -66,6 +68,8 @@ std::vector<std::int8_t> hadamard_signs(std::uint64_t seed, std::int64_t n) {
 }
 
 namespace detail {
+
+const float kOpaqueOne = 1.0f;
 
 Axis resolve_axis(std::int64_t length, const HadamardOptions& options, const char* what) {
   Axis axis;

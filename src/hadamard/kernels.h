@@ -11,9 +11,17 @@ namespace sylvester::detail {
 
 // Lanes of the widest vector (float32), and the longest transform done inside the first cache.
 inline constexpr std::int64_t kMaxLanes = 16;
-inline constexpr std::int64_t kLeaf = 4096;
+inline constexpr std::int64_t kLeaf = 2048;
+// 1.0f in a file of its own, so that products with it stay fused multiply-adds.
+extern const float kOpaqueOne;
 // Columns handled together along K.
 inline constexpr std::int64_t kShortPanel = 4 * kMaxLanes;
+
+// Stages of one trip of the left transform through memory; elements and columns of a strip.
+inline constexpr int kTripBits = 9;
+inline constexpr std::int64_t kStripElements = std::int64_t{1} << 16;
+inline constexpr std::int64_t kMostStrip = 128;
+inline constexpr std::int64_t kStripWork = kStripElements + (kMaxLanes << kTripBits);
 
 // Columns of one panel: `order` rows of it are 4 MiB, a part of a common third-level cache.
 constexpr std::int64_t panel_width(std::int64_t order) {
@@ -27,7 +35,8 @@ constexpr std::int64_t rows_work(const Axis& axis, bool widen) {
   return row + axis.base * (axis.power + kMaxLanes + 2 * kShortPanel) + axis.order + kMaxLanes;
 }
 constexpr std::int64_t cols_work(const Axis& axis, std::int64_t width) {
-  return axis.base * kShortPanel + axis.order * (width + kMaxLanes) + axis.length * kMaxLanes;
+  return axis.base * kShortPanel + kStripWork + axis.order * (width + kMaxLanes) +
+         axis.length * kMaxLanes;
 }
 
 // `rows` rows of axis.length; x and y are the same memory or apart. work: rows_work floats,

@@ -66,11 +66,15 @@ HWY_INLINE void Store(V v, std::uint16_t* p) {
   (void)d;
 }
 
+inline constexpr bool kFused = HWY_NATIVE_FMA != 0;
+// 1, which the compiler must not see through.
+HWY_INLINE V One() { return hn::Set(D(), kOpaqueOne); }
+
 // ---- stages inside a register ----
 
 // +1 in lanes whose bit of the stage is clear, -1 in the others.
 struct LaneSigns {
-  V stage[4];
+  V stage[4], flip[4];
   LaneSigns() {
     const D d;
     const hn::RebindToSigned<D> di;
@@ -78,6 +82,7 @@ struct LaneSigns {
     for (int i = 0; i < 4; ++i) {
       const auto set = hn::TestBit(lane, hn::Set(di, 1 << i));
       stage[i] = hn::IfThenElse(hn::RebindMask(d, set), hn::Set(d, -1.0f), hn::Set(d, 1.0f));
+      flip[i] = hn::And(stage[i], hn::Set(d, -0.0f));
     }
   }
 };
@@ -103,25 +108,46 @@ HWY_INLINE void LaneStages(const LaneSigns& signs, V* HWY_RESTRICT v) {
   if constexpr (kStage < kLimit && kStage < kLanes) {
     SYLVESTER_UNROLL
     for (int i = 0; i < kCount; ++i) {
-      v[i] = hn::MulAdd(v[i], signs.stage[kIndex], Partner<kStage>(v[i]));
+      if (kFused && kMaxBits >= 4 && i % 4 == 3) {
+        v[i] = hn::Add(hn::Xor(v[i], signs.flip[kIndex]), Partner<kStage>(v[i]));
+      } else {
+        v[i] = hn::MulAdd(v[i], signs.stage[kIndex], Partner<kStage>(v[i]));
+      }
     }
     LaneStages<kCount, kLimit, 2 * kStage, kIndex + 1>(signs, v);
   }
 }
 
-// Stages across kCount vectors, neighbours first.
+// Stages across kCount vectors, neighbours first. Every other pair is a fused multiply-add with
+// `one`, which rounds as the plain addition does, so that multipliers and adders share the work.
 template <int kCount, int kStride = 1>
-HWY_INLINE void CrossStages(V* HWY_RESTRICT v) {
+HWY_INLINE void CrossStages(V one, V* HWY_RESTRICT v) {
   if constexpr (kStride < kCount) {
     SYLVESTER_UNROLL
     for (int i = 0; i < kCount / 2; ++i) {
       const int a = i / kStride * 2 * kStride + i % kStride;
       const V x = v[a], y = v[a + kStride];
-      v[a] = hn::Add(x, y);
-      v[a + kStride] = hn::Sub(x, y);
+      if (kFused && i % 2 == 1) {
+        v[a] = hn::MulAdd(x, one, y);
+        v[a + kStride] = hn::NegMulAdd(y, one, x);
+      } else {
+        v[a] = hn::Add(x, y);
+        v[a + kStride] = hn::Sub(x, y);
+      }
     }
-    CrossStages<kCount, 2 * kStride>(v);
+    CrossStages<kCount, 2 * kStride>(one, v);
   }
+}
+
+// Asks for a line of what is read later in the second-level cache: in the first it would push out
+// what is being worked on.
+template <class T>
+HWY_INLINE void PrefetchFar(const T* p) {
+#if HWY_COMPILER_GCC || HWY_COMPILER_CLANG
+  __builtin_prefetch(p, 0, 2);
+#else
+  hwy::Prefetch(p);
+#endif
 }
 
 // ---- stages across rows ----
@@ -145,10 +171,10 @@ HWY_NOINLINE void ColumnPass(const In* in, std::int64_t in_step, Out* out, std::
     for (int i = 0; i < kCount; ++i) {
       const In* at = in + i * in_step + c;
       v[i] = Load(at);
-      hwy::Prefetch(at + ahead);
+      PrefetchFar(at + ahead);
       if constexpr (kPre) v[i] = hn::Mul(v[i], hn::Set(d, pre[i]));
     }
-    CrossStages<kCount>(v);
+    CrossStages<kCount>(One(), v);
     SYLVESTER_UNROLL
     for (int i = 0; i < kCount; ++i) {
       if constexpr (kPost) v[i] = hn::Mul(v[i], hn::Set(d, post[i * post_step]));
@@ -209,36 +235,79 @@ void ColumnStages(const In* in, std::int64_t in_stride, float* mid, std::int64_t
   }
 }
 
-// All stages over `count` rows of `width` columns (a multiple of the lanes): in -> out, with
-// partial results in mid (float32; out itself where that is float32). pre may be null;
-// post[row * post_step].
-template <class In, class Out>
+// All stages over 2^left rows of `width` columns (a multiple of the lanes): in -> out, with partial
+// results in mid. pre may be null; kPost: row r is multiplied by post[r * post_step].
+template <bool kPost, class In, class Out>
 void Columns(const In* in, std::int64_t in_stride, float* mid, std::int64_t mid_stride, Out* out,
-             std::int64_t out_stride, std::int64_t count, std::int64_t width, const float* pre,
+             std::int64_t out_stride, int left, std::int64_t width, const float* pre,
              const float* post, std::int64_t post_step) {
-  int left = 0;
-  while ((std::int64_t{1} << left) < count) ++left;
   if (left <= kRowBits) {
+    const std::int64_t ahead = in_stride << left;
     if (pre != nullptr) {
-      ColumnPassOf<true, true>(left, in, in_stride, out, out_stride, width, pre, post, post_step,
-                               in_stride << left);
+      ColumnPassOf<true, kPost>(left, in, in_stride, out, out_stride, width, pre, post, post_step,
+                                ahead);
     } else {
-      ColumnPassOf<false, true>(left, in, in_stride, out, out_stride, width, pre, post, post_step,
-                                in_stride << left);
+      ColumnPassOf<false, kPost>(left, in, in_stride, out, out_stride, width, pre, post, post_step,
+                                 ahead);
     }
     return;
   }
   const int bits = TopBits(left);
   const std::int64_t part = std::int64_t{1} << (left - bits);
-  for (std::int64_t row = 0; row < count; row += part) {
+  for (std::int64_t row = 0; row < part << bits; row += part) {
     ColumnStages(in + row * in_stride, in_stride, mid + row * mid_stride, mid_stride, left - bits,
                  width, pre != nullptr ? pre + row : nullptr);
   }
   for (std::int64_t row = 0; row < part; ++row) {
-    ColumnPassOf<false, true>(bits, static_cast<const float*>(mid + row * mid_stride),
-                              part * mid_stride, out + row * out_stride, part * out_stride, width,
-                              pre, post + row * post_step, part * post_step, mid_stride);
+    ColumnPassOf<false, kPost>(bits, static_cast<const float*>(mid + row * mid_stride),
+                               part * mid_stride, out + row * out_stride, part * out_stride, width,
+                               pre, post + row * post_step, part * post_step, mid_stride);
   }
+}
+
+// One trip through memory does up to kTripBits stages on rows that are a power of two apart, in
+// strips of columns copied together: rows of a power-of-two matrix share cache sets where they are.
+// Stages 2^done ... 2^(done + now - 1) of 2^bits rows.
+template <bool kPost, class In, class Out>
+void Trip(const In* in, std::int64_t in_stride, Out* out, std::int64_t out_stride, int bits,
+          int done, int now, std::int64_t width, const float* pre, const float* post,
+          std::int64_t post_step, float* strip) {
+  const std::int64_t step = std::int64_t{1} << done;
+  const std::int64_t most = std::min<std::int64_t>(kStripElements >> now, kMostStrip);
+  for (std::int64_t first = 0; first < std::int64_t{1} << bits; first += step << now) {
+    for (std::int64_t row = first; row < first + step; ++row) {
+      for (std::int64_t c = 0; c < width; c += most) {
+        Columns<kPost>(in + row * in_stride + c, step * in_stride, strip, most + kLanes,
+                       out + row * out_stride + c, step * out_stride, now,
+                       std::min(most, width - c), pre != nullptr ? pre + row : nullptr,
+                       post + row * post_step, step * post_step);
+      }
+    }
+  }
+}
+
+// All stages over 2^bits rows, with results between trips in mid (out itself where that is
+// float32).
+template <bool kPost, class In, class Out>
+void Trips(const In* in, std::int64_t in_stride, float* mid, std::int64_t mid_stride, Out* out,
+           std::int64_t out_stride, int bits, std::int64_t width, const float* pre,
+           const float* post, std::int64_t post_step, float* strip) {
+  int trips = std::max(1, (bits + kTripBits - 1) / kTripBits);
+  if (trips == 1) {
+    return Trip<kPost>(in, in_stride, out, out_stride, bits, 0, bits, width, pre, post, post_step,
+                       strip);
+  }
+  int done = (bits + trips - 1) / trips;
+  const float* none = nullptr;
+  Trip<false>(in, in_stride, mid, mid_stride, bits, 0, done, width, pre, post, 0, strip);
+  for (--trips; trips > 1; --trips) {
+    const int now = (bits - done + trips - 1) / trips;
+    Trip<false>(static_cast<const float*>(mid), mid_stride, mid, mid_stride, bits, done, now, width,
+                none, post, 0, strip);
+    done += now;
+  }
+  Trip<kPost>(static_cast<const float*>(mid), mid_stride, out, out_stride, bits, done, bits - done,
+              width, none, post, post_step, strip);
 }
 
 // ---- the stage along K ----

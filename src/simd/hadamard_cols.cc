@@ -41,22 +41,25 @@ void ColumnBlock(const Axis& axis, const T* x, std::int64_t x_stride, T* y, std:
                  std::int64_t width, const float* pre, const float* post, std::int64_t post_step,
                  float* work) {
   float* gathered = work;
-  float* mid = work + axis.base * kShortPanel;
+  float* strip = gathered + axis.base * kShortPanel;
+  float* mid = strip + kStripWork;
   std::int64_t mid_stride = width;
   if constexpr (std::is_same_v<T, float>) {
     mid = y;
     mid_stride = y_stride;
   }
+  int bits = 0;
+  while ((std::int64_t{1} << bits) < axis.power) ++bits;
   if (axis.base == 1) {
-    Columns(x, x_stride, mid, mid_stride, y, y_stride, axis.power, width, pre, post, post_step);
+    Trips<true>(x, x_stride, mid, mid_stride, y, y_stride, bits, width, pre, post, post_step,
+                strip);
     return;
   }
-  int left = 0;
-  while ((std::int64_t{1} << left) < axis.power) ++left;
   for (std::int64_t k = 0; k < axis.base; ++k) {
     const std::int64_t row = k * axis.power;
-    ColumnStages(x + row * x_stride, x_stride, mid + row * mid_stride, mid_stride, left, width,
-                 pre != nullptr ? pre + row : nullptr);
+    Trips<false>(x + row * x_stride, x_stride, mid + row * mid_stride, mid_stride,
+                 mid + row * mid_stride, mid_stride, bits, width,
+                 pre != nullptr ? pre + row : nullptr, post, 0, strip);
   }
   BaseColumnsOf(axis, mid, mid_stride, y, y_stride, width, post, post_step, gathered);
 }

@@ -35,6 +35,9 @@ HWY_NOINLINE void ShortBlocks(const float* x, float* y, std::int64_t count, floa
   std::memcpy(y + i, tail, static_cast<std::size_t>(count - i) * sizeof(float));
 }
 
+// Distance of prefetches in elements: past the page that the hardware's prefetcher stops at.
+inline constexpr std::int64_t kAhead = 1024;
+
 // Contiguous blocks of kCount vectors, all stages in registers.
 template <int kCount, bool kScale>
 HWY_NOINLINE void RegisterBlocks(const float* x, float* y, std::int64_t blocks, float scale) {
@@ -43,9 +46,12 @@ HWY_NOINLINE void RegisterBlocks(const float* x, float* y, std::int64_t blocks, 
   for (std::int64_t b = 0; b < blocks; ++b, x += kCount * kLanes, y += kCount * kLanes) {
     V v[kCount];
     SYLVESTER_UNROLL
-    for (int i = 0; i < kCount; ++i) v[i] = Load(x + i * kLanes);
+    for (int i = 0; i < kCount; ++i) {
+      v[i] = Load(x + i * kLanes);
+      if constexpr (kScale) __builtin_prefetch(x + i * kLanes + 1536, 0, 2);
+    }
     LaneStages<kCount, kLanes>(signs, v);
-    CrossStages<kCount>(v);
+    CrossStages<kCount>(One(), v);
     SYLVESTER_UNROLL
     for (int i = 0; i < kCount; ++i) {
       if constexpr (kScale) v[i] = hn::Mul(v[i], factor);
@@ -54,23 +60,17 @@ HWY_NOINLINE void RegisterBlocks(const float* x, float* y, std::int64_t blocks, 
   }
 }
 
-// Stages stride, 2 stride, ... (2^kBits / 2) stride, in place over n elements. kNext: the n
-// elements at `next` are prefetched, they come next.
-template <int kBits, bool kScale, bool kNext>
-HWY_NOINLINE void StridePass(float* z, std::int64_t n, std::int64_t stride, float scale,
-                             const float* next) {
+// Stages stride, 2 stride, ... (2^kBits / 2) stride, in place over n elements.
+template <int kBits, bool kScale>
+HWY_NOINLINE void StridePass(float* z, std::int64_t n, std::int64_t stride, float scale) {
   const V factor = hn::Set(D(), scale);
   constexpr int kCount = 1 << kBits;
   for (float* group = z; group < z + n; group += stride << kBits) {
     for (float* at = group; at < group + stride; at += kLanes) {
       V v[kCount];
       SYLVESTER_UNROLL
-      for (int i = 0; i < kCount; ++i) {
-        v[i] = Load(at + i * stride);
-        if constexpr (kNext) hwy::Prefetch(next + i * kLanes);
-      }
-      if constexpr (kNext) next += kCount * kLanes;
-      CrossStages<kCount>(v);
+      for (int i = 0; i < kCount; ++i) v[i] = Load(at + i * stride);
+      CrossStages<kCount>(One(), v);
       SYLVESTER_UNROLL
       for (int i = 0; i < kCount; ++i) {
         if constexpr (kScale) v[i] = hn::Mul(v[i], factor);
@@ -80,18 +80,17 @@ HWY_NOINLINE void StridePass(float* z, std::int64_t n, std::int64_t stride, floa
   }
 }
 
-template <bool kScale, bool kNext>
-void StridePassOf(int bits, float* z, std::int64_t n, std::int64_t stride, float scale,
-                  const float* next) {
+template <bool kScale>
+void StridePassOf(int bits, float* z, std::int64_t n, std::int64_t stride, float scale) {
   switch (bits) {
     case 1:
-      return StridePass<1, kScale, kNext>(z, n, stride, scale, next);
+      return StridePass<1, kScale>(z, n, stride, scale);
     case 2:
-      return StridePass<2, kScale, kNext>(z, n, stride, scale, next);
+      return StridePass<2, kScale>(z, n, stride, scale);
     case 3:
-      return StridePass<3, kScale, kNext>(z, n, stride, scale, next);
+      return StridePass<3, kScale>(z, n, stride, scale);
     default:
-      if constexpr (kMaxBits >= 4) StridePass<4, kScale, kNext>(z, n, stride, scale, next);
+      if constexpr (kMaxBits >= 4) StridePass<4, kScale>(z, n, stride, scale);
   }
 }
 
@@ -106,9 +105,9 @@ void Leaf(const float* x, float* y, std::int64_t n, std::int64_t count, float sc
   for (int passes = (left + kMaxBits - 1) / kMaxBits; passes > 0; --passes) {
     const int bits = (left + passes - 1) / passes;
     if (passes == 1) {
-      StridePassOf<kScale, true>(bits, y, count, stride, scale, x + count);
+      StridePassOf<kScale>(bits, y, count, stride, scale);
     } else {
-      StridePassOf<false, false>(bits, y, count, stride, scale, nullptr);
+      StridePassOf<false>(bits, y, count, stride, scale);
     }
     stride <<= bits;
     left -= bits;
@@ -123,7 +122,7 @@ void Long(const float* x, float* y, std::int64_t n, int left, float scale) {
   const int bits = TopBits(left);
   const std::int64_t part = n >> bits;
   for (std::int64_t i = 0; i < n; i += part) Long<false>(x + i, y + i, part, left - bits, scale);
-  StridePassOf<kScale, false>(bits, y, n, part, scale, nullptr);
+  StridePassOf<kScale>(bits, y, n, part, scale);
 }
 
 void LongRow(const float* x, float* y, std::int64_t n, float scale) {
