@@ -2,7 +2,6 @@
 
 #include <cstring>
 #include <limits>
-#include <new>
 #include <string>
 #include <utility>
 
@@ -34,8 +33,6 @@ std::int64_t count(const Shape& shape) {
   return size;
 }
 
-void release(std::byte* p) { ::operator delete(p, std::align_val_t(kBufferAlignment)); }
-
 template <class T>
 constexpr DType dtype_of() {
   if constexpr (std::is_same_v<T, float>) return DType::kFloat32;
@@ -53,7 +50,8 @@ Tensor::Tensor(Shape shape, DType dtype, Device device)
   }
   const auto bytes = static_cast<std::size_t>(this->bytes());
   storage_ = std::shared_ptr<std::byte>(
-      static_cast<std::byte*>(::operator new(bytes, std::align_val_t(kBufferAlignment))), release);
+      static_cast<std::byte*>(detail::allocate_storage(bytes)),
+      [bytes](std::byte* memory) { detail::release_storage(memory, bytes); });
 }
 
 Tensor Tensor::zeros(Shape shape, DType dtype) {
