@@ -83,18 +83,6 @@ void bind_formats(nb::module_& m) {
           }
           return give(std::move(codes));
         });
-  m.def("encode16",
-        [](const In<float>& x, const std::string& to, const std::string& rounding,
-           const std::string& overflow, const std::string& nan, std::optional<std::uint64_t> seed,
-           std::uint32_t step, std::uint32_t tensor) {
-          const auto options = encode_options(rounding, overflow, nan, seed, step, tensor);
-          Buffer<std::uint16_t> codes(static_cast<std::int64_t>(x.size()));
-          {
-            nb::gil_scoped_release release;
-            encode16(span(x), parse_dtype(to), codes.span(), options);
-          }
-          return give(std::move(codes));
-        });
   m.def("decode", [](const In<std::uint8_t>& codes, const std::string& from) {
     Buffer<float> x(static_cast<std::int64_t>(codes.size()));
     {

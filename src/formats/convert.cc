@@ -149,6 +149,12 @@ void encode16(std::span<const double> x, DType to, std::span<std::uint16_t> code
   encode_bulk("encode16", x, DType::kFloat64, to, codes, options);
 }
 
+void encode16(std::span<const std::uint16_t> x, DType from, DType to,
+              std::span<std::uint16_t> codes, const EncodeOptions& options) {
+  check_width<std::uint16_t>("encode16", from);
+  encode_bulk("encode16", x, from, to, codes, options);
+}
+
 void decode(std::span<const std::uint8_t> codes, DType from, std::span<float> x) {
   decode_bulk("decode", codes, from, x);
 }

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "formats/slow_format.h"
+#include "sylvester/core/error.h"
 #include "sylvester/formats/convert.h"
 #include "sylvester/formats/scalar.h"
 #include "test_util.h"
@@ -173,14 +174,31 @@ TEST(WitnessTest, EveryHalfAndBFloat16InputEqualsTheSlowEncoder) {
     }
     for (const SlowFormat& slow : test::kSlowFormats) {
       const DType to = parse_dtype(slow.name);
-      if (format(to).bits > 8) continue;
       compare_with_slow(slow, patterns, exact, [&](const auto& in, const EncodeOptions& options) {
+        std::vector<std::uint16_t> wide(in.size());
+        if (format(to).bits > 8) {
+          encode16(in, from, to, wide, options);
+          return wide;
+        }
         std::vector<std::uint8_t> codes(in.size());
         encode(in, from, to, codes, options);
-        return codes;
+        wide.assign(codes.begin(), codes.end());
+        return wide;
       });
     }
   }
+}
+
+TEST(WitnessTest, NanKeepsItsSignBetweenSixteenBitFormats) {
+  const std::uint16_t brain[] = {0x7FC1, 0xFFC1, 0x7F81}, half[] = {0x7E01, 0xFE01, 0x7C01};
+  std::uint16_t codes[3];
+  encode16(brain, DType::kBFloat16, DType::kFloat16, codes);
+  EXPECT_EQ(std::vector<std::uint16_t>(codes, codes + 3),
+            (std::vector<std::uint16_t>{0x7E00, 0xFE00, 0x7E00}));
+  encode16(half, DType::kFloat16, DType::kBFloat16, codes, {.nan = NanMode::kKeepSign});
+  EXPECT_EQ(std::vector<std::uint16_t>(codes, codes + 3),
+            (std::vector<std::uint16_t>{0x7FFF, 0xFFFF, 0x7FFF}));
+  EXPECT_THROW(encode16(half, DType::kFloat32, DType::kBFloat16, codes), ValueError);
 }
 
 // A value just above a midpoint of the format whose float32 rounding is the midpoint: rounding

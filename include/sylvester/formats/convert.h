@@ -15,8 +15,8 @@ namespace sylvester {
 // Shapes: x and codes have the same length, else ShapeError. x and codes may not overlap.
 // Errors: ValueError when `to` has no 8-bit codes (kFloat32, kBFloat16, ...).
 // Determinism: bit-exact on every target and thread count; scalar.h is the definition.
-// Speed: every mode and format is vectorised from float32, bfloat16 and float16; float64 sources
-// take the scalar body.
+// Speed: every mode and format is vectorised from float32, bfloat16 and float16; float64 sources,
+// and 16-bit sources of 16-bit codes, take the scalar body.
 //   encode(x, DType::kFloat8E4M3FN, codes);                                 // RNE, saturating
 //   encode(x, DType::kFloat8E5M2, codes, encode_preset("torch", DType::kFloat8E5M2));
 void encode(std::span<const float> x, DType to, std::span<std::uint8_t> codes,
@@ -32,6 +32,8 @@ void encode16(std::span<const float> x, DType to, std::span<std::uint16_t> codes
               const EncodeOptions& options = kIeeeEncode);
 void encode16(std::span<const double> x, DType to, std::span<std::uint16_t> codes,
               const EncodeOptions& options = kIeeeEncode);
+void encode16(std::span<const std::uint16_t> x, DType from, DType to,
+              std::span<std::uint16_t> codes, const EncodeOptions& options = kIeeeEncode);
 
 // Every code of every format has an exact float32 value. NaN codes decode to 0x7FC00000.
 void decode(std::span<const std::uint8_t> codes, DType from, std::span<float> x);
