@@ -246,6 +246,7 @@ __device__ inline BlockScale device_scale(const ScalePlan& plan, const BlockBoun
       break;
   }
   if (magnitude >= kInfBits) return poisoned(plan);
+  if (magnitude == 0 && spec.scale_format != DType::kFloat8E8M0FNU) return BlockScale{};
   if (magnitude == 0) return power_scale(plan, -127);
   return power_scale(plan, device_exponent(plan, magnitude));
 }

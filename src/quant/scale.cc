@@ -240,6 +240,7 @@ BlockScale scale_of(const ScalePlan& plan, const BlockBounds& bounds) noexcept {
       break;
   }
   if (magnitude >= kInfBits) return poisoned_scale(plan);
+  if (magnitude == 0 && spec.scale_format != DType::kFloat8E8M0FNU) return {};
   if (magnitude == 0) return power_of_two_scale(plan, -127);
   return power_of_two_scale(plan, power_of_two_exponent(plan, magnitude));
 }

@@ -58,7 +58,8 @@ TEST(Quantizers, NoElements) {
 TEST(Quantizers, ZerosHaveScaleOne) {
   const std::vector<float> x(64, 0.0f);
   for (const char* text : {"int8", "int4:row", "e4m3:col", "int8:group=16", "e4m3:block=2x2",
-                           "int8:scale=bf16", "int8:asym", "int8:row:scale=e4m3"}) {
+                           "int8:scale=bf16", "int8:asym", "int8:row:scale=e4m3",
+                           "e4m3:row:rule=rceil", "e4m3:block=2x2:rule=even:margin=0.75"}) {
     const QuantizedMatrix q = quantize({x.data(), 2, 32}, parse_quant_spec(text));
     for (const float s : q.scales) EXPECT_EQ(s, 1.0f) << text;
     for (const std::uint8_t c : q.codes) EXPECT_EQ(c, 0) << text;
