@@ -58,7 +58,12 @@ void parse_option(std::string_view option, std::string_view text, Accumulation& 
     throw ValueError("accumulate '" + std::string(text) + "': " + std::string(key) +
                      " belongs to the hardware policies (sm...), not to '" + out.name + "'");
   }
-  (key == "splitk" ? out.split_k : out.promote) = parse_count(value, key, 1, text);
+  int& field = key == "splitk" ? out.split_k : out.promote;
+  if (field != (key == "splitk" ? 1 : 0)) {
+    throw ValueError("accumulate '" + std::string(text) + "': " + std::string(key) +
+                     " given twice; want it once");
+  }
+  field = parse_count(value, key, 1, text);
 }
 
 }  // namespace

@@ -27,7 +27,7 @@ namespace {
 
 ScaleView scale_view(const QuantizedMatrix& m, bool transposed) {
   ScaleView view;
-  if (m.scales.empty()) return view;
+  if (m.scales.empty() || m.rows == 0 || m.cols == 0) return view;
   if (m.block_rows < 1 || m.block_cols < 1 || m.scale_cols * m.block_cols < m.cols ||
       m.scale_rows * m.block_rows < m.rows || m.scales.size() != m.scale_rows * m.scale_cols ||
       (!m.zeros.empty() && m.zeros.size() != m.scales.size())) {

@@ -1,6 +1,7 @@
 // matmul() against sums in long double: every policy of software, granularity and transpose.
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -167,6 +168,20 @@ TEST(Matmul, EmptySizes) {
     EXPECT_EQ(C, std::vector<float>(6, 0.0f)) << policy << " K = 0";
     matmul(none, some, parse_accumulation(policy), MatrixView<float>(C.data(), 0, 2));
   }
+  // What quantize() makes of empty matrices.
+  for (const char* text : {"int8", "int8:row", "int8:group=16", "int8:row:asym", "mxint8"}) {
+    const QuantSpec how = parse_quant_spec(text);
+    const std::vector<float> x(64, 1.0f);
+    for (const auto& [M, N, K] : {std::array<std::int64_t, 3>{0, 2, 32}, {2, 0, 32}, {2, 2, 0}}) {
+      const QuantizedMatrix a = quantize({x.data(), M, K}, how),
+                            b = quantize({x.data(), N, K}, how);
+      for (const char* policy : {"ordered", "exact", "blas", "int32", "sm90-wgmma"}) {
+        std::vector<float> C(static_cast<std::size_t>(M * N), 7.0f);
+        matmul(a, b, parse_accumulation(policy), MatrixView<float>(C.data(), M, N));
+        EXPECT_EQ(C, std::vector<float>(C.size(), 0.0f)) << text << " " << policy;
+      }
+    }
+  }
 }
 
 TEST(Matmul, BadArgumentsNameWhatIsWrong) {
@@ -219,6 +234,8 @@ TEST(Accumulation, BadTextNamesTheNearest) {
   EXPECT_NE(message("sm90-wgmma:split=2").find("splitk"), std::string::npos);
   EXPECT_NE(message("sm90-wgmma:splitk=0").find(">= 1"), std::string::npos);
   EXPECT_NE(message("sm90-wgmma:splitk=2x").find("2x"), std::string::npos);
+  EXPECT_NE(message("sm90-wgmma:splitk=2:splitk=2").find("twice"), std::string::npos);
+  EXPECT_NE(message("sm90-wgmma:promote=32:promote=64").find("twice"), std::string::npos);
   EXPECT_NE(message("ordered:splitk=2").find("hardware"), std::string::npos);
   EXPECT_NE(message("").find("unknown policy"), std::string::npos);
   EXPECT_NE(message("exact:").find("unknown option"), std::string::npos);
