@@ -27,15 +27,64 @@ std::span<const T> span(const In<T>& array) {
   return {array.data(), array.size()};
 }
 
-template <class T>
-Out<std::uint8_t> encode_array(const In<T>& x, const std::string& to,
-                               const EncodeOptions& options) {
-  Buffer<std::uint8_t> codes(static_cast<std::int64_t>(x.size()));
-  {
-    nb::gil_scoped_release release;
-    encode(span(x), parse_dtype(to), codes.span(), options);
+// The options of one call: three modes and a stream, or a named library's convention.
+struct Modes {
+  std::string rounding, overflow, nan;
+  std::uint64_t seed;
+  std::uint32_t step, tensor;
+  std::optional<std::string> preset;
+
+  EncodeOptions options(DType to) const {
+    if (!preset) return encode_options(rounding, overflow, nan, seed, step, tensor);
+    EncodeOptions out = encode_preset(*preset, to);
+    out.stream = {seed, step, tensor};
+    return out;
   }
-  return give(std::move(codes));
+};
+
+// encode_f32, encode16_f64, ...: numbers of type T to codes of type Code.
+template <class T, class Code>
+void bind_encode(nb::module_& m, const char* name) {
+  m.def(name, [](const In<T>& x, const std::string& to, const std::string& rounding,
+                 const std::string& overflow, const std::string& nan, std::uint64_t seed,
+                 std::uint32_t step, std::uint32_t tensor, std::optional<std::string> preset) {
+    const DType dtype = parse_dtype(to);
+    const Modes modes{rounding, overflow, nan, seed, step, tensor, std::move(preset)};
+    const EncodeOptions options = modes.options(dtype);
+    Buffer<Code> codes(static_cast<std::int64_t>(x.size()));
+    {
+      nb::gil_scoped_release release;
+      if constexpr (sizeof(Code) == 1) {
+        encode(span(x), dtype, codes.span(), options);
+      } else {
+        encode16(span(x), dtype, codes.span(), options);
+      }
+    }
+    return give(std::move(codes));
+  });
+}
+
+// The same from the bit patterns of a 16-bit format.
+template <class Code>
+void bind_encode_from16(nb::module_& m, const char* name) {
+  m.def(name, [](const In<std::uint16_t>& x, const std::string& from, const std::string& to,
+                 const std::string& rounding, const std::string& overflow, const std::string& nan,
+                 std::uint64_t seed, std::uint32_t step, std::uint32_t tensor,
+                 std::optional<std::string> preset) {
+    const DType dtype = parse_dtype(to);
+    const Modes modes{rounding, overflow, nan, seed, step, tensor, std::move(preset)};
+    const EncodeOptions options = modes.options(dtype);
+    Buffer<Code> codes(static_cast<std::int64_t>(x.size()));
+    {
+      nb::gil_scoped_release release;
+      if constexpr (sizeof(Code) == 1) {
+        encode(span(x), parse_dtype(from), dtype, codes.span(), options);
+      } else {
+        encode16(span(x), parse_dtype(from), dtype, codes.span(), options);
+      }
+    }
+    return give(std::move(codes));
+  });
 }
 
 void bind_formats(nb::module_& m) {
@@ -59,30 +108,19 @@ void bind_formats(nb::module_& m) {
   });
   m.def("format_name",
         [](const std::string& name) { return std::string(to_string(parse_dtype(name))); });
-  m.def("encode_f32",
-        [](const In<float>& x, const std::string& to, const std::string& rounding,
-           const std::string& overflow, const std::string& nan, std::optional<std::uint64_t> seed,
-           std::uint32_t step, std::uint32_t tensor) {
-          return encode_array(x, to, encode_options(rounding, overflow, nan, seed, step, tensor));
-        });
-  m.def("encode_f64",
-        [](const In<double>& x, const std::string& to, const std::string& rounding,
-           const std::string& overflow, const std::string& nan, std::optional<std::uint64_t> seed,
-           std::uint32_t step, std::uint32_t tensor) {
-          return encode_array(x, to, encode_options(rounding, overflow, nan, seed, step, tensor));
-        });
-  m.def("encode_u16",
-        [](const In<std::uint16_t>& x, const std::string& from, const std::string& to,
-           const std::string& rounding, const std::string& overflow, const std::string& nan,
-           std::optional<std::uint64_t> seed, std::uint32_t step, std::uint32_t tensor) {
-          const auto options = encode_options(rounding, overflow, nan, seed, step, tensor);
-          Buffer<std::uint8_t> codes(static_cast<std::int64_t>(x.size()));
-          {
-            nb::gil_scoped_release release;
-            encode(span(x), parse_dtype(from), parse_dtype(to), codes.span(), options);
-          }
-          return give(std::move(codes));
-        });
+  bind_encode<float, std::uint8_t>(m, "encode_f32");
+  bind_encode<double, std::uint8_t>(m, "encode_f64");
+  bind_encode<float, std::uint16_t>(m, "encode16_f32");
+  bind_encode<double, std::uint16_t>(m, "encode16_f64");
+  bind_encode_from16<std::uint8_t>(m, "encode_u16");
+  bind_encode_from16<std::uint16_t>(m, "encode16_u16");
+  m.def("encode_presets", [](const std::string& to) {
+    std::vector<std::string> names;
+    for (const std::string_view name : encode_preset_names()) {
+      if (has_encode_preset(name, parse_dtype(to))) names.emplace_back(name);
+    }
+    return names;
+  });
   m.def("decode", [](const In<std::uint8_t>& codes, const std::string& from) {
     Buffer<float> x(static_cast<std::int64_t>(codes.size()));
     {
@@ -131,12 +169,41 @@ nb::dict quantized_arrays(QuantizedMatrix q, const QuantStats& stats) {
 }
 
 void bind_quantizers(nb::module_& m) {
-  m.def("pack", [](const In<std::uint8_t>& codes, const std::string& format,
-                   const std::string& layout) {
+  // Both work on rows: [rows][codes] <-> [rows][bytes].
+  m.def("pack",
+        [](const In<std::uint8_t>& codes, const std::string& format, const std::string& layout) {
+          const auto X = matrix(codes);
+          const Packing packing = parse_packing(layout);
+          const DType dtype = parse_dtype(format);
+          const std::int64_t width = packed_bytes(X.cols, packing);
+          Buffer<std::uint8_t> bytes(X.rows * width);
+          for (std::int64_t i = 0; i < X.rows; ++i) {
+            pack({X.row(i), static_cast<std::size_t>(X.cols)}, dtype, packing,
+                 bytes.span().subspan(static_cast<std::size_t>(i * width),
+                                      static_cast<std::size_t>(width)));
+          }
+          return give(std::move(bytes), {codes.shape(0), static_cast<std::size_t>(width)});
+        });
+  m.def("unpack", [](const In<std::uint8_t>& bytes, const std::string& format,
+                     const std::string& layout, std::int64_t count) {
+    const auto X = matrix(bytes);
     const Packing packing = parse_packing(layout);
-    Buffer<std::uint8_t> bytes(packed_bytes(static_cast<std::int64_t>(codes.size()), packing));
-    pack(span(codes), parse_dtype(format), packing, bytes.span());
-    return give(std::move(bytes));
+    const DType dtype = parse_dtype(format);
+    if (count < 0) {  // as many as the bytes hold
+      count = packing == Packing::kBytes   ? X.cols
+              : packing == Packing::kSixes ? X.cols * 8 / 6
+                                           : X.cols * 2;
+    }
+    Buffer<std::uint8_t> codes(X.rows * count);
+    for (std::int64_t i = 0; i < X.rows; ++i) {
+      unpack({X.row(i), static_cast<std::size_t>(X.cols)}, dtype, packing,
+             codes.span().subspan(static_cast<std::size_t>(i * count),
+                                  static_cast<std::size_t>(count)));
+    }
+    return give(std::move(codes), {bytes.shape(0), static_cast<std::size_t>(count)});
+  });
+  m.def("natural_packing", [](const std::string& format) {
+    return std::string(to_string(natural_packing(parse_dtype(format))));
   });
   m.def("normalize_spec",
         [](const std::string& text) { return to_string(parse_quant_spec(text)); });
@@ -238,9 +305,13 @@ void bind_products(nb::module_& m) {
     return give(std::move(out), {a.shape(0), b.shape(0)});
   });
   m.def("matmul_codes_int8", [](const In<std::int8_t>& a, const In<std::int8_t>& b,
-                                std::optional<In<std::int32_t>> c) {
+                                const std::string& accumulate, std::optional<In<std::int32_t>> c) {
     const auto A = matrix(a);
     const auto B = matrix(b);
+    // All policies that take int8 give the same integers; an empty product names those that do not.
+    const MatrixView<const std::uint8_t> none;
+    matmul_codes(none, DType::kInt8, none, DType::kInt8, parse_accumulation(accumulate), {},
+                 MatrixView<float>());
     Buffer<std::int32_t> out(A.rows * B.rows);
     {
       const MatrixView<const std::int32_t> C0 = c ? matrix(*c) : MatrixView<const std::int32_t>();

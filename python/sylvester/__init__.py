@@ -15,16 +15,17 @@ _os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 from ._core import FormatError, available_targets, current_target, num_threads
 from ._core import set_num_threads, set_target
 from .models import LinearContext, Model, halo_linear, load_model
-from .numerics import (Format, Quantized, decode, encode, fake_quantize, formats, hadamard,
-                       hadamard_matrix, hadamard_signs, matmul, matmul_codes, quantize)
+from .numerics import (Format, Quantized, decode, encode, encode_presets, fake_quantize, formats,
+                       hadamard, hadamard_matrix, hadamard_signs, matmul, matmul_codes, pack,
+                       quantize, unpack)
 from .tools import Comparison, Run, compare, train, validate
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Comparison", "Format", "FormatError", "LinearContext", "Model", "Quantized", "Run",
-    "available_targets", "compare", "current_target", "decode", "encode", "fake_quantize",
-    "formats", "hadamard", "hadamard_matrix", "hadamard_signs", "halo_linear", "load_model",
-    "matmul", "matmul_codes", "num_threads", "quantize", "set_num_threads", "set_target", "train",
-    "validate",
+    "available_targets", "compare", "current_target", "decode", "encode", "encode_presets",
+    "fake_quantize", "formats", "hadamard", "hadamard_matrix", "hadamard_signs", "halo_linear",
+    "load_model", "matmul", "matmul_codes", "num_threads", "pack", "quantize", "set_num_threads",
+    "set_target", "train", "unpack", "validate",
 ]

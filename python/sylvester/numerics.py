@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from . import _core, _device
-from ._arrays import as_rows, bits, float32, real
-
-_SIXTEEN = ("bfloat16", "float16")
+from ._arrays import (SIXTEEN, as_rows, bits, float32, integer, matrix, pack_last, real, store,
+                      stream, text, unpack_last)
+from ._arrays import codes as codes_of
 
 
 class Format:
@@ -33,41 +33,75 @@ def formats():
     return [Format(f["name"]) for f in _core.formats()]
 
 
-def encode(x, format, rounding="nearest_even", overflow="saturate", nan="canonical", seed=None,
-           step=0, tensor=0):
+def encode(x, format, rounding=None, overflow=None, nan=None, seed=None, step=0, tensor=0,
+           preset=None, packed=None):
     """Codes of x, shape kept: uint8 (one code a byte), int8 for int2 ... int8, uint16 for 16-bit
-    formats. `seed` is for rounding="stochastic"; the element's flat index is its counter.
-    bfloat16, float16 and float64 input is rounded once, not through float32."""
-    name = _core.format_name(format)
-    modes = (rounding, overflow, nan, seed, step, tensor)
+    formats. float64, bfloat16, float16 and integer input is rounded once, not through float32.
+
+    rounding  nearest_even unless said; `seed` is for "stochastic", the element's flat index is its
+              counter
+    overflow  "saturate", for 16-bit formats "nonfinite" (IEEE 754) unless said
+    nan       "canonical", for 16-bit formats "quiet_keep_sign" unless said
+    preset    instead of the three: the convention of a library ("cuda", "ml_dtypes", "torch",
+              "ocp", ...; encode_presets(format) lists them)
+    packed    codes packed along the last axis: "pairs", "ggml" or "sixes", see pack()"""
+    name = _core.format_name(text("format", format))
+    if preset is not None and (rounding or overflow or nan):
+        raise ValueError(f"preset: {preset!r} with rounding, overflow or nan; want one or the other")
+    wide = name in SIXTEEN
+    modes = (rounding or "nearest_even", overflow or ("nonfinite" if wide else "saturate"),
+             nan or ("quiet_keep_sign" if wide else "canonical"), *stream(seed, step, tensor),
+             preset)
     if _device.on_device(x):
-        return _device.encode(x, name, modes)
+        if preset is not None:
+            raise NotImplementedError("preset on the device: name rounding, overflow and nan")
+        return _device.encode(x, name, modes[:-1])
     array, source = bits(x)
-    flat = array.reshape(-1)
-    if name in _SIXTEEN:
-        codes = _core.encode16(float32(x).reshape(-1), name, *modes)
-    elif source in _SIXTEEN:
-        codes = _core.encode_u16(flat, source, name, *modes)
-    elif array.dtype == np.float64:
-        codes = _core.encode_f64(flat, name, *modes)
+    if source in SIXTEEN:
+        encoder = _core.encode16_u16 if wide else _core.encode_u16
+        result = encoder(array.reshape(-1), source, name, *modes)
     else:
-        codes = _core.encode_f32(float32(x).reshape(-1), name, *modes)
-    codes = codes.reshape(array.shape)
-    return codes.view(np.int8) if name.startswith("int") else codes
+        array = real(x)
+        encoder = getattr(_core, ("encode16_" if wide else "encode_") +
+                          ("f64" if array.dtype == np.float64 else "f32"))
+        result = encoder(array.reshape(-1), name, *modes)
+    result = result.reshape(array.shape)
+    if packed is not None:
+        return pack_last(result, name, packed)
+    return result.view(np.int8) if name.startswith("int") else result
 
 
-def decode(codes, format):
-    """float32 values of codes, exact; NaN codes give the canonical NaN."""
-    name = _core.format_name(format)
+def encode_presets(format):
+    """Names of the libraries whose conversion to a format encode(preset=...) reproduces."""
+    return _core.encode_presets(text("format", format))
+
+
+def decode(codes, format, packed=None, count=None):
+    """float32 values of codes, exact; NaN codes give the canonical NaN. `packed` names the layout
+    of packed bytes, `count` how many codes their last axis holds."""
+    name = _core.format_name(text("format", format))
     if _device.on_device(codes):
         return _device.decode(codes, name)
-    array, _ = bits(codes)
-    if name in _SIXTEEN:
-        return _core.decode16(array.astype(np.uint16, copy=False).reshape(-1),
-                              name).reshape(array.shape)
-    if array.dtype not in (np.uint8, np.int8):
-        raise ValueError(f"codes of {array.dtype}: want uint8 or int8, one code a byte")
+    array = unpack(codes, name, packed, count) if packed is not None else codes_of(codes, name)
+    if name in SIXTEEN:
+        return _core.decode16(array.reshape(-1), name).reshape(array.shape)
     return _core.decode(array.view(np.uint8).reshape(-1), name).reshape(array.shape)
+
+
+def pack(codes, format, layout=None):
+    """Codes packed along the last axis, [..., n] to [..., bytes], uint8. Layouts: "pairs" (up to 4
+    bits, element 2i in the low nibble), "ggml" (the same bits, i low with i+16 high in blocks of
+    32), "sixes" (5 and 6 bits, 4 codes in 3 bytes, little endian), "bytes"; None is the one that
+    fills the bytes of this format. Unused bits are zero."""
+    name = _core.format_name(text("format", format))
+    return pack_last(codes_of(codes, name), name, layout or _core.natural_packing(name))
+
+
+def unpack(packed, format, layout=None, count=None):
+    """The inverse of pack(): [..., bytes] to [..., count] codes."""
+    name = _core.format_name(text("format", format))
+    codes = unpack_last(bits(packed)[0], name, layout or _core.natural_packing(name), count)
+    return codes.view(np.int8) if name.startswith("int") else codes
 
 
 class Quantized:
@@ -80,8 +114,8 @@ class Quantized:
 
     def __init__(self, arrays, shape, restore):
         self._arrays = arrays
-        self._shape = shape
         self._restore = restore
+        self.shape = shape
         self.spec = arrays["spec"]
         self.format = arrays["format"]
         self.scales = arrays.get("scales")
@@ -101,11 +135,14 @@ class Quantized:
         """mse, sqnr_db, max_error, zeros (flushed), saturated, count."""
         return dict(self._arrays["stats"])
 
-    def packed(self, layout="pairs"):
-        """Codes packed along the last axis: "pairs" (4 bits, element 2i in the low nibble),
-        "ggml" (4 bits, i low with i+16 high in blocks of 32), "sixes" (6 bits, 4 codes in 3 bytes)."""
-        return _core.pack(np.ascontiguousarray(self.codes).view(np.uint8).reshape(-1),
-                          self.format, layout)
+    def packed(self, layout=None):
+        """Codes packed along the last axis, [..., bytes]; layouts as pack() has them."""
+        if self.codes is None:
+            raise ValueError(f"{self.spec} has no codes to pack")
+        return pack(self.codes, self.format, layout)
+
+    def __repr__(self):
+        return f"Quantized({self.spec!r}, shape={self.shape})"
 
 
 def quantize(x, spec, axis=-1, seed=0, step=0, tensor=0):
@@ -113,17 +150,18 @@ def quantize(x, spec, axis=-1, seed=0, step=0, tensor=0):
     along `axis`; all other dimensions are folded into the row index."""
     if _device.on_device(x):
         return _device.quantize(x, spec, axis, seed, step, tensor)
-    matrix, restore = as_rows(float32(x), axis)
-    arrays = _core.quantize(matrix, spec, seed, step, tensor)
-    return Quantized(arrays, matrix.shape, restore)
+    array = float32(x)
+    rows, restore = as_rows(array, axis)
+    arrays = _core.quantize(rows, text("spec", spec), *stream(seed, step, tensor))
+    return Quantized(arrays, array.shape, restore)
 
 
 def fake_quantize(x, spec, axis=-1, seed=0, step=0, tensor=0):
     """quantize(x, spec).dequantize() without keeping codes; float32."""
     if _device.on_device(x):
         return _device.quantize(x, spec, axis, seed, step, tensor).dequantize()
-    matrix, restore = as_rows(float32(x), axis)
-    return restore(_core.fake_quantize(matrix, spec, seed, step, tensor))
+    rows, restore = as_rows(float32(x), axis)
+    return restore(_core.fake_quantize(rows, text("spec", spec), *stream(seed, step, tensor)))
 
 
 def hadamard(x, axis=-1, block=None, signs=None, inverse=False, out=None):
@@ -140,31 +178,30 @@ def hadamard(x, axis=-1, block=None, signs=None, inverse=False, out=None):
             return result
         out[...] = result
         return out
+    order = 0 if block is None else integer("block", block, 0, 2**62)
+    seed = None if signs is None else integer("signs", signs, 0, 2**64 - 1)
     array, name = bits(x)
     if name == "bfloat16":
-        matrix, restore = as_rows(array, axis)
-        result = restore(_core.hadamard_bf16(matrix, block or 0, signs, inverse))
+        rows, restore = as_rows(array, axis)
+        result = restore(_core.hadamard_bf16(rows, order, seed, inverse))
         if str(getattr(x, "dtype", "")) == "bfloat16":
             result = np.ascontiguousarray(result).view(x.dtype)  # ml_dtypes in, ml_dtypes out
     else:
-        array = real(x)
-        matrix, restore = as_rows(array, axis)
-        transform = _core.hadamard_f64 if array.dtype == np.float64 else _core.hadamard_f32
-        result = restore(transform(matrix, block or 0, signs, inverse))
-    if out is None:
-        return result
-    out[...] = result
-    return out
+        double = array.dtype == np.float64
+        rows, restore = as_rows(real(x) if double else float32(x), axis)
+        transform = _core.hadamard_f64 if double else _core.hadamard_f32
+        result = restore(transform(rows, order, seed, inverse))
+    return result if out is None else store(out, result)
 
 
 def hadamard_matrix(n):
     """The +-1 matrix of order n, int8 [n, n], H H' = n I."""
-    return _core.hadamard_matrix(n)
+    return _core.hadamard_matrix(integer("n", n, 1, 2**62))
 
 
 def hadamard_signs(seed, n):
     """The +-1 signs that hadamard(signs=seed) uses, int8 [n]."""
-    return _core.hadamard_signs(seed, n)
+    return _core.hadamard_signs(integer("seed", seed, 0, 2**64 - 1), integer("n", n, 0, 2**40))
 
 
 def matmul(a, b, spec, accumulate="blas", alpha=1.0, out="float32"):
@@ -174,7 +211,8 @@ def matmul(a, b, spec, accumulate="blas", alpha=1.0, out="float32"):
     spec_a, spec_b = spec if isinstance(spec, (tuple, list)) else (spec, spec)
     if _device.on_device(a):
         return _device.matmul(a, b, spec_a, spec_b, accumulate, alpha, out)
-    return _core.matmul(float32(a), float32(b), spec_a, spec_b, accumulate, alpha, out)
+    return _core.matmul(matrix(a, "a"), matrix(b, "b"), text("spec", spec_a), text("spec", spec_b),
+                        text("accumulate", accumulate), alpha, text("out", out))
 
 
 def matmul_codes(a, b, format_a, format_b, accumulate="exact", c=None, out="float32"):
@@ -185,17 +223,45 @@ def matmul_codes(a, b, format_a, format_b, accumulate="exact", c=None, out="floa
     name_a, name_b = _core.format_name(format_a), _core.format_name(format_b)
     if _device.on_device(a):
         return _device.matmul_codes(a, b, name_a, name_b, accumulate, c, out)
-    codes_a, codes_b = bits(a)[0], bits(b)[0]
-    if name_a == name_b == "int8":
-        c32 = None if c is None else np.ascontiguousarray(c, dtype=np.int32)
-        return _core.matmul_codes_int8(codes_a.view(np.int8), codes_b.view(np.int8), c32)
-    start = None if c is None else float32(c)
+    if out not in ("float32", *SIXTEEN):
+        raise ValueError(f"out: {out!r}; want float32, bfloat16 or float16")
+    accumulate = text("accumulate", accumulate)
     if name_a == name_b == "float32":  # tensor cores read it as tf32
-        result = _core.matmul_float32(float32(a), float32(b), accumulate, start)
-    elif name_a in _SIXTEEN:
-        codes_a, codes_b = codes_a.view(np.uint16), codes_b.view(np.uint16)
-        result = _core.matmul_codes16(codes_a, name_a, codes_b, name_b, accumulate, start)
-    else:
-        result = _core.matmul_codes(codes_a.view(np.uint8), name_a, codes_b.view(np.uint8), name_b,
-                                    accumulate, start)
+        result = _core.matmul_float32(matrix(a, "a"), matrix(b, "b"), accumulate, _start(c))
+        return _rounded(result, out)
+    if (name_a in SIXTEEN) != (name_b in SIXTEEN) or "float32" in (name_a, name_b):
+        raise ValueError(f"formats {name_a} and {name_b}: want two of at most 8 bits, two of 16 "
+                         "bits, or float32 twice")
+    codes_a, codes_b = _two(codes_of(a, name_a), "a"), _two(codes_of(b, name_b), "b")
+    if name_a == name_b == "int8":
+        if out != "float32":
+            raise ValueError(f"out: {out!r}; int8 x int8 gives int32")
+        return _core.matmul_codes_int8(codes_a.view(np.int8), codes_b.view(np.int8), accumulate,
+                                       _integer_start(c))
+    multiply = _core.matmul_codes16 if name_a in SIXTEEN else _core.matmul_codes
+    return _rounded(multiply(codes_a, name_a, codes_b, name_b, accumulate, _start(c)), out)
+
+
+def _two(array, name):
+    if array.ndim != 2:
+        raise ValueError(f"{name} has {array.ndim} dimension(s): want two")
+    return array
+
+
+def _start(c):
+    return None if c is None else matrix(c, "c")
+
+
+def _integer_start(c):
+    if c is None:
+        return None
+    array = _two(np.asarray(c), "c")
+    low, high = np.iinfo(np.int32).min, np.iinfo(np.int32).max
+    if array.dtype.kind not in "iu" or (array.size and not
+                                        (low <= array.min() and array.max() <= high)):
+        raise ValueError(f"c: {array.dtype}; want integers of 32 bits, as int8 x int8 accumulates")
+    return np.ascontiguousarray(array, dtype=np.int32)
+
+
+def _rounded(result, out):
     return result if out == "float32" else encode(result, out)
