@@ -160,10 +160,7 @@ int run_analyze(Words words) {
   Options o;
   arguments.options = bind_options(o);
   if (!arguments.parse(words)) return kOk;
-  if (arguments.dry_run) {
-    print(arguments.options.describe());
-    return kOk;
-  }
+  if (arguments.dry_run) return arguments.show_plan();
   if (o.model.empty()) throw ValueError("option model is required");
   if (o.data.empty()) throw ValueError("option data is required");
   apply(o.common);

@@ -1,10 +1,13 @@
 #include "arguments.h"
 
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
 #include <map>
 
+#include "program.h"
 #include "sylvester/core/error.h"
 #include "sylvester/core/parallel.h"
 #include "sylvester/core/target.h"
@@ -143,8 +146,38 @@ bool Arguments::parse(std::span<const std::string> arguments) {
   return true;
 }
 
+int Arguments::show_plan(const Plan& plan) const {
+  if (json) {
+    io::JsonWriter out(2);
+    out.begin_object().key("command").value(command_).key("options").begin_object();
+    for (const OptionEntry& e : options.entries()) {
+      out.key(e.name).begin_object().key("value").value(e.get());
+      out.key("origin").value(e.origin).end_object();
+    }
+    out.end_object();
+    if (plan.memory_bytes > 0) out.key("memory_bytes").value(plan.memory_bytes);
+    if (plan.operations > 0) out.key("operations").value(plan.operations);
+    out.end_object();
+    print(out.text() + "\n");
+    return kOk;
+  }
+  std::string text = options.describe();
+  if (plan.memory_bytes > 0) {
+    text += fmt::format("memory, about  {:.1f} MiB\n",
+                        static_cast<double>(plan.memory_bytes) / (1 << 20));
+  }
+  if (plan.operations > 0)
+    text += fmt::format("work, about    {:.3g} GFLOP\n", plan.operations * 1e-9);
+  print(text);
+  return kOk;
+}
+
 void add_compute_options(OptionTable& table, CommonOptions& common) {
   table.add("seed", "N", "random signs, stochastic rounding, sampling", common.seed);
+  add_machine_options(table, common);
+}
+
+void add_machine_options(OptionTable& table, CommonOptions& common) {
   table.add("threads", "N", "threads, 0 = all", common.threads, {0, 4096});
   table.add("target", "NAME", "instruction set: auto|scalar|sse4|avx2|avx512|neon", common.target,
             [](const std::string& text) { parse_target(text); });

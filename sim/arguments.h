@@ -37,9 +37,17 @@ class Arguments {
   // Returns false when help was asked for and printed. Errors: ValueError (one line).
   bool parse(std::span<const std::string> arguments);
 
+  // What a command would take, where it can tell.
+  struct Plan {
+    std::int64_t memory_bytes = 0;
+    double operations = 0;  // floating-point or integer ones
+  };
+  // The answer to --dry-run: every option with its origin, and the plan; JSON with --json.
+  int show_plan(const Plan& plan) const;
+  int show_plan() const { return show_plan(Plan{}); }
+
  private:
   std::vector<std::string> normalised(std::span<const std::string> arguments) const;
-  void apply_origins();
   const OptionEntry* find(const std::string& name) const;
 
   std::string command_;
@@ -59,8 +67,9 @@ struct CommonOptions {
   std::string backend = "cpu";
 };
 void add_compute_options(OptionTable& table,
-                         CommonOptions& common);                  // seed, threads, target, backend
-void add_out_options(OptionTable& table, CommonOptions& common);  // out, force
+                         CommonOptions& common);  // seed, threads, target, backend
+void add_machine_options(OptionTable& table, CommonOptions& common);  // the last three
+void add_out_options(OptionTable& table, CommonOptions& common);      // out, force
 // Sets threads and target. UnsupportedError for a backend this build lacks.
 void apply(const CommonOptions& common);
 

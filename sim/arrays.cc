@@ -87,8 +87,14 @@ io::NpyArray load_array(const std::string& place) {
   }
 }
 
-AxisMatrix to_matrix(const io::NpyArray& array, std::int64_t axis) {
-  AxisMatrix m;
+std::int64_t AxisLayout::inner() const {
+  std::int64_t n = 1;
+  for (std::size_t d = static_cast<std::size_t>(axis) + 1; d < shape.size(); ++d) n *= shape[d];
+  return n;
+}
+
+AxisLayout axis_layout(const io::NpyArray& array, std::int64_t axis) {
+  AxisLayout m;
   m.shape = array.shape;
   if (m.shape.empty()) m.shape = {1};
   const auto dims = static_cast<std::int64_t>(m.shape.size());
@@ -101,38 +107,32 @@ AxisMatrix to_matrix(const io::NpyArray& array, std::int64_t axis) {
   const std::int64_t size = array.size();
   if (size == 0) throw ShapeError("the array has no elements");
   m.rows = size / m.cols;
-  std::vector<float> flat = array.to_float32();
-  if (m.axis == dims - 1) {
-    m.values = std::move(flat);
-    return m;
-  }
-  std::int64_t inner = 1;
-  for (std::size_t d = static_cast<std::size_t>(m.axis) + 1; d < m.shape.size(); ++d) {
-    inner *= m.shape[d];
-  }
-  m.values.resize(flat.size());
-  for (std::int64_t r = 0; r < m.rows; ++r) {
-    const std::int64_t base = r / inner * inner * m.cols + r % inner;
-    for (std::int64_t c = 0; c < m.cols; ++c) {
-      m.values[static_cast<std::size_t>(r * m.cols + c)] =
-          flat[static_cast<std::size_t>(base + c * inner)];
-    }
-  }
   return m;
 }
 
-void remove_own_folder(const fs::path& folder, const std::string& mark) {
+AxisMatrix to_matrix(const io::NpyArray& array, std::int64_t axis) {
+  AxisMatrix m;
+  static_cast<AxisLayout&>(m) = axis_layout(array, axis);
+  m.values = to_axis_order(m, array.to_float32());
+  return m;
+}
+
+std::int64_t bytes_of(const std::string& path) {
+  const std::string file = split(path).first;
   std::error_code error;
-  if (!fs::exists(folder, error)) return;
-  if (!fs::is_directory(folder, error)) {
-    throw IoError(folder.string(), ENOTDIR, "the output folder");
+  std::int64_t total = 0;
+  if (fs::is_directory(file, error)) {
+    for (const auto& entry : fs::directory_iterator(file, error)) {
+      if (entry.is_regular_file(error)) {
+        total += static_cast<std::int64_t>(entry.file_size(error));
+      }
+    }
+  } else {
+    const auto size = fs::file_size(file, error);
+    if (!error) total = static_cast<std::int64_t>(size);
   }
-  if (!fs::is_empty(folder, error) && !fs::exists(folder / mark, error)) {
-    throw ValueError("output folder '" + io::printable(folder.string()) + "' has no " + mark +
-                     ", so it is not replaced even with --force");
-  }
-  fs::remove_all(folder, error);
-  if (error) throw IoError(folder.string(), error.value(), "removing the earlier output");
+  if (error) throw IoError(file, error.value(), "cannot open");
+  return total;
 }
 
 void check_output(const std::string& in, const std::string& out, bool force) {

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -20,30 +19,42 @@ FileKind kind_of(const std::string& path);
 // "a.safetensors:tensor". Tensors of a safetensors file come as float32.
 io::NpyArray load_array(const std::string& place);
 
-// A float32 array seen as a matrix whose last dimension is the chosen axis, moved there when it was
-// not; a vector is one row.
-struct AxisMatrix {
+// An array seen as a matrix whose last dimension is the chosen axis; a vector is one row.
+struct AxisLayout {
   std::vector<std::int64_t> shape;  // of the array
   std::int64_t axis = 0;
   std::int64_t rows = 0, cols = 0;
-  std::vector<float> values;  // [rows][cols]
 
-  MatrixView<float> view() { return {values.data(), rows, cols}; }
-  MatrixView<const float> view() const { return {values.data(), rows, cols}; }
+  // Where element (r, 0) lies in the array, and how far its columns are apart.
+  std::int64_t inner() const;
+  std::int64_t base(std::int64_t r) const { return r / inner() * inner() * cols + r % inner(); }
 };
 // axis counts from the end when negative. ValueError for an axis that the shape lacks, ShapeError
 // for an array without elements.
-AxisMatrix to_matrix(const io::NpyArray& array, std::int64_t axis);
-// Data in the matrix's order put back into the array's order.
+AxisLayout axis_layout(const io::NpyArray& array, std::int64_t axis);
+
+// The array's data in the matrix's order.
 template <class T>
-std::vector<T> to_array_order(const AxisMatrix& m, const T* data) {
-  std::vector<T> out(static_cast<std::size_t>(m.rows * m.cols));
-  std::int64_t inner = 1;  // elements after the axis
-  for (std::size_t d = static_cast<std::size_t>(m.axis) + 1; d < m.shape.size(); ++d) {
-    inner *= m.shape[d];
-  }
+std::vector<T> to_axis_order(const AxisLayout& m, std::vector<T> flat) {
+  const std::int64_t inner = m.inner();
+  if (inner == 1) return flat;
+  std::vector<T> out(flat.size());
   for (std::int64_t r = 0; r < m.rows; ++r) {
-    const std::int64_t base = r / inner * inner * m.cols + r % inner;
+    const std::int64_t base = m.base(r);
+    for (std::int64_t c = 0; c < m.cols; ++c) {
+      out[static_cast<std::size_t>(r * m.cols + c)] =
+          flat[static_cast<std::size_t>(base + c * inner)];
+    }
+  }
+  return out;
+}
+// And back.
+template <class T>
+std::vector<T> to_array_order(const AxisLayout& m, const T* data) {
+  std::vector<T> out(static_cast<std::size_t>(m.rows * m.cols));
+  const std::int64_t inner = m.inner();
+  for (std::int64_t r = 0; r < m.rows; ++r) {
+    const std::int64_t base = m.base(r);
     for (std::int64_t c = 0; c < m.cols; ++c) {
       out[static_cast<std::size_t>(base + c * inner)] = data[r * m.cols + c];
     }
@@ -51,11 +62,19 @@ std::vector<T> to_array_order(const AxisMatrix& m, const T* data) {
   return out;
 }
 
-// Removes a folder that a command is about to write anew. ValueError unless it is empty, absent, or
-// holds the file `mark`, which such folders have: --force must not take a stranger's files.
-void remove_own_folder(const std::filesystem::path& folder, const std::string& mark);
+// A layout with its values as float32.
+struct AxisMatrix : AxisLayout {
+  std::vector<float> values;  // [rows][cols]
+
+  MatrixView<float> view() { return {values.data(), rows, cols}; }
+  MatrixView<const float> view() const { return {values.data(), rows, cols}; }
+};
+AxisMatrix to_matrix(const io::NpyArray& array, std::int64_t axis);
 
 // OUT must not be IN, and its folder must exist. ValueError, IoError.
 void check_output(const std::string& in, const std::string& out, bool force);
+
+// Bytes of a file, or of the files of a folder, for the estimate of --dry-run. IoError.
+std::int64_t bytes_of(const std::string& path);
 
 }  // namespace sylvester::sim

@@ -69,6 +69,9 @@ int run_compare(Words words) {
   arguments.options.add("format", "NAME", "what the codes of u1, i1 or u2 arrays mean", format,
                         [](const std::string& text) { parse_dtype(text); });
   if (!arguments.parse(words)) return kOk;
+  if (arguments.dry_run) {
+    return arguments.show_plan({.memory_bytes = bytes_of(a_place) + bytes_of(b_place)});
+  }
   const io::NpyArray a = load_array(a_place), b = load_array(b_place);
   const DType dtype = dtype_of(a, format);
   const Comparison c = compare({dtype, a.shape, a.bytes}, {dtype_of(b, format), b.shape, b.bytes},

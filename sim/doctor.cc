@@ -1,4 +1,4 @@
-// sylvester doctor: this machine, this build, and a self-check on every target.
+// sylvester doctor: this machine, this build, its libraries, and a self-check on every target.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -11,6 +11,7 @@
 #include "sylvester/formats/describe.h"
 #include "sylvester/formats/dtype.h"
 #include "sylvester/gemm/accumulation.h"
+#include "sylvester/gemm/matmul.h"
 #include "sylvester/io/json.h"
 #include "sylvester/train/model_path.h"
 
@@ -51,6 +52,11 @@ std::string as_json(const std::vector<TargetCheck>& targets, bool good) {
     for (const std::string& line : t.disagreements) json.value(line);
     json.end_array().end_object();
   }
+  json.end_array().key("libraries").begin_array();
+  for (const Library& l : product_libraries()) {
+    json.begin_object().key("name").value(l.name).key("version").value(l.version);
+    json.key("role").value(l.role).end_object();
+  }
   json.end_array().key("accumulate").begin_array();
   for (const std::string& name : known_accumulations()) json.value(name);
   json.end_array().key("models").begin_array();
@@ -70,6 +76,9 @@ std::string as_text(const std::vector<TargetCheck>& targets, bool good) {
                                                   : "WRONG");
     for (const std::string& line : t.disagreements) text += "  " + line + "\n";
   }
+  for (const Library& l : product_libraries()) {
+    text += fmt::format("library {:<8} {:<8} {}\n", l.name, l.version, l.role);
+  }
   text += fmt::format("formats {}, accumulation policies {}\n", formats().size(),
                       known_accumulations().size());
   std::string models;
@@ -83,6 +92,7 @@ std::string as_text(const std::vector<TargetCheck>& targets, bool good) {
 int run_doctor(Words words) {
   Arguments arguments("doctor", "This machine and build, and a self-check of every format.");
   if (!arguments.parse(words)) return kOk;
+  if (arguments.dry_run) return arguments.show_plan();
   const std::vector<TargetCheck> targets = check_targets();
   bool good = true;
   for (const TargetCheck& t : targets) good = good && t.disagreements.empty();

@@ -13,10 +13,7 @@ int run_eval(Words words) {
   EvalOptions options;
   arguments.options = bind(options);
   if (!arguments.parse(words)) return kOk;
-  if (arguments.dry_run) {
-    print(arguments.options.describe());
-    return kOk;
-  }
+  if (arguments.dry_run) return arguments.show_plan();
   Progress progress(arguments.quiet);
   const EvalReport report =
       run_evaluation(options, [&](const std::string& task, std::int64_t done, std::int64_t of) {

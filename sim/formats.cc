@@ -12,7 +12,7 @@ namespace sylvester::sim {
 namespace {
 
 struct Options {
-  std::string check, rounding = "nearest_even", overflow = "saturate", nan = "canonical", preset;
+  std::string check, rounding, overflow, nan, preset;  // empty: the format's default
   bool table = false;
 };
 
@@ -50,13 +50,17 @@ double number_of(const std::string& text) {
 }
 
 std::string checked(const Format& f, const Options& o, bool as_json) {
-  EncodeOptions encode;
-  if (!o.preset.empty()) encode = encode_preset(o.preset, f.dtype);
-  if (o.preset.empty()) {
-    encode.rounding = parse_rounding(o.rounding);
-    encode.overflow = parse_overflow(o.overflow);
-    encode.nan = parse_nan_mode(o.nan);
+  EncodeOptions encode = storage_bytes(f.dtype) == 2 ? kIeeeEncode : EncodeOptions{};
+  if (!o.preset.empty()) {
+    if (!o.rounding.empty() || !o.overflow.empty() || !o.nan.empty()) {
+      throw ValueError("option preset '" + o.preset +
+                       "': want it, or rounding, overflow and nan, not both");
+    }
+    encode = encode_preset(o.preset, f.dtype);
   }
+  if (!o.rounding.empty()) encode.rounding = parse_rounding(o.rounding);
+  if (!o.overflow.empty()) encode.overflow = parse_overflow(o.overflow);
+  if (!o.nan.empty()) encode.nan = parse_nan_mode(o.nan);
   const double x = number_of(o.check);
   if (!as_json) return explain_rounding(x, f.dtype, encode);
   const std::uint32_t code = encode_one(x, f.dtype, encode) & ((std::uint64_t{1} << f.bits) - 1);
@@ -77,14 +81,15 @@ int run_formats(Words words) {
   OptionTable& t = arguments.options;
   t.add_flag("table", "every code with its bits, value and class", o.table);
   t.add("check", "VALUE", "round this number, step by step (also nan, inf, -inf)", o.check);
-  t.add("rounding", "MODE", "of --check", o.rounding,
+  t.add("rounding", "MODE", "of --check; nearest_even unless said", o.rounding,
         [](const std::string& text) { parse_rounding(text); });
-  t.add("overflow", "MODE", "of --check: saturate|nonfinite", o.overflow,
-        [](const std::string& text) { parse_overflow(text); });
+  t.add("overflow", "MODE", "of --check: saturate (default), nonfinite (16 bits: default)",
+        o.overflow, [](const std::string& text) { parse_overflow(text); });
   t.add("nan", "MODE", "of --check", o.nan, [](const std::string& text) { parse_nan_mode(text); });
   t.add("preset", "NAME", "of --check: a reference's convention instead (cuda, torch, ...)",
         o.preset);
   if (!arguments.parse(words)) return kOk;
+  if (arguments.dry_run) return arguments.show_plan();
   if (name.empty()) {
     if (o.table || !o.check.empty()) throw ValueError("formats: --table and --check need a NAME");
     print(arguments.json ? formats_json() : format_table());

@@ -7,6 +7,7 @@
 #include "arrays.h"
 #include "program.h"
 #include "sylvester/core/error.h"
+#include "sylvester/io/json.h"
 
 namespace sylvester::sim {
 namespace {
@@ -23,7 +24,7 @@ constexpr std::int64_t kPrinted = 64;
 // H H' is checked in full: n^3 additions.
 constexpr std::int64_t kVerified = 2048;
 
-int check_matrix(std::int64_t n) {
+int check_matrix(std::int64_t n, bool as_json) {
   if (n > kVerified) {
     throw ValueError(fmt::format("check {}: matrices up to order {} are checked", n, kVerified));
   }
@@ -45,16 +46,39 @@ int check_matrix(std::int64_t n) {
     }
   }
   const std::int64_t base = hadamard_base(n);
-  text += fmt::format("order {} = {} x {}: H H' = {} I {}\n", n, base, n / base, n,
-                      wrong == 0 ? "holds" : fmt::format("FAILS in {} entries", wrong));
-  print(text);
+  if (as_json) {
+    io::JsonWriter json(2);
+    json.begin_object().key("order").value(n).key("base").value(base);
+    json.key("power").value(n / base).key("holds").value(wrong == 0).key("wrong").value(wrong);
+    json.end_object();
+    print(json.text() + "\n");
+  } else {
+    text += fmt::format("order {} = {} x {}: H H' = {} I {}\n", n, base, n / base, n,
+                        wrong == 0 ? "holds" : fmt::format("FAILS in {} entries", wrong));
+    print(text);
+  }
   return wrong == 0 ? kOk : kCheckFailed;
+}
+
+// Transforms in the array's own precision: float64 stays, everything else is float32.
+template <class T>
+AxisLayout transform(const io::NpyArray& array, std::vector<T> flat, std::int64_t axis,
+                     const HadamardOptions& h, const std::string& out) {
+  const AxisLayout m = axis_layout(array, axis);
+  std::vector<T> values = to_axis_order(m, std::move(flat));
+  const MatrixView<T> view(values.data(), m.rows, m.cols);
+  hadamard_rows(view, view, h);
+  const std::vector<T> result = to_array_order(m, values.data());
+  io::write_npy(out, io::make_array(std::span<const T>(result), m.shape));
+  return m;
 }
 
 }  // namespace
 
 int run_hadamard(Words words) {
-  Arguments arguments("hadamard", "Orthonormal Walsh-Hadamard transform of a float32 array.");
+  Arguments arguments(
+      "hadamard",
+      "Orthonormal Walsh-Hadamard transform of an array, in float32 or its own float64.");
   Options o;
   OptionTable& t = arguments.options;
   arguments.positional("IN", "an array: npy, npz:NAME, safetensors:NAME", o.in, false);
@@ -69,8 +93,15 @@ int run_hadamard(Words words) {
   t.add_flag("force", "replace OUT", o.common.force);
   add_compute_options(t, o.common);
   if (!arguments.parse(words)) return kOk;
+  if (o.left && t.is_set("axis")) {
+    throw ValueError("option axis " + std::to_string(o.axis) +
+                     ": --left transforms the first axis; want one of the two");
+  }
+  if (arguments.dry_run) {  // the array, the matrix, the result
+    return arguments.show_plan({.memory_bytes = o.in.empty() ? 0 : 3 * bytes_of(o.in)});
+  }
   apply(o.common);
-  if (o.check > 0) return check_matrix(o.check);
+  if (o.check > 0) return check_matrix(o.check, arguments.json);
   if (o.in.empty() || o.out.empty()) throw ValueError("hadamard: want IN and OUT, or --check N");
   if (kind_of(o.out) != FileKind::kNpy) throw ValueError("hadamard: OUT must be a .npy file");
   check_output(o.in, o.out, o.common.force);
@@ -78,12 +109,25 @@ int run_hadamard(Words words) {
   h.block = o.block;
   h.inverse = o.inverse;
   if (!o.signs.empty()) h.signs = static_cast<std::uint64_t>(parse_int64(o.signs));
-  AxisMatrix m = to_matrix(load_array(o.in), o.left ? 0 : o.axis);
-  hadamard_rows(m.view(), m.view(), h);
-  const std::vector<float> values = to_array_order(m, m.values.data());
-  io::write_npy(o.out, io::make_array(std::span<const float>(values), m.shape));
-  if (!arguments.quiet)
+  const std::int64_t axis = o.left ? 0 : o.axis;
+  const io::NpyArray array = load_array(o.in);
+  AxisLayout m;
+  if (array.dtype == "f8") {
+    const std::span<const double> values = array.as<double>();
+    m = transform(array, std::vector<double>(values.begin(), values.end()), axis, h, o.out);
+  } else {
+    m = transform(array, array.to_float32(), axis, h, o.out);
+  }
+  if (arguments.json) {
+    const std::int64_t order = o.block > 0 ? o.block : m.cols;
+    io::JsonWriter json(2);
+    json.begin_object().key("out").value(o.out).key("transforms").value(m.rows);
+    json.key("length").value(m.cols).key("order").value(order);
+    json.key("base").value(hadamard_base(order)).end_object();
+    print(json.text() + "\n");
+  } else if (!arguments.quiet) {
     print(fmt::format("{}: {} transforms of length {}\n", o.out, m.rows, m.cols));
+  }
   return kOk;
 }
 

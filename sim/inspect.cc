@@ -16,7 +16,9 @@ int run_inspect(Words words) {
   arguments.positional("FILE", "a file, a folder, or a shipped model's name", file);
   arguments.options.add("max-tensors", "N", "tensors listed", tensors, {0, 1'000'000'000});
   if (!arguments.parse(words)) return kOk;
-  print(io::inspect(resolve_model(file), tensors));
+  if (arguments.dry_run) return arguments.show_plan();
+  const auto path = resolve_model(file);
+  print(arguments.json ? io::inspect_json(path, tensors) : io::inspect(path, tensors));
   return kOk;
 }
 
@@ -25,6 +27,7 @@ int run_validate(Words words) {
   std::string file;
   arguments.positional("FILE", "a file, a model folder, or a checkpoint", file);
   if (!arguments.parse(words)) return kOk;
+  if (arguments.dry_run) return arguments.show_plan();
   const std::vector<io::Violation> found = io::validate(file);
   std::int64_t errors = 0;
   for (const io::Violation& v : found) errors += v.warning ? 0 : 1;

@@ -1,54 +1,28 @@
 // sylvester matmul A B OUT --format SPEC [--accumulate POLICY] [--placement P]
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "arguments.h"
 #include "arrays.h"
-#include "product.h"
 #include "program.h"
 #include "sylvester/core/error.h"
-#include "sylvester/hadamard/rotate_quantize.h"
+#include "sylvester/eval/emulated_product.h"
+#include "sylvester/io/json.h"
 
 namespace sylvester::sim {
 
-Placement parse_placement(const std::string& text) {
-  Placement p;
-  if (text == "none") return p;
-  for (std::size_t begin = 0; begin <= text.size();) {
-    const std::size_t end = std::min(text.find(',', begin), text.size());
-    const std::string part = text.substr(begin, end - begin);
-    begin = end + 1;
-    bool* flag = part == "left"     ? &p.left
-                 : part == "middle" ? &p.middle
-                 : part == "right"  ? &p.right
-                                    : nullptr;
-    if (flag == nullptr) {
-      throw ValueError("want none, or some of left, middle, right parted by commas");
-    }
-    *flag = true;
-  }
-  return p;
+namespace {
+
+// Operands as float32, rotated and as codes; the product.
+int show_plan(const Arguments& arguments, const std::string& a_place, const std::string& b_place) {
+  const io::NpyArray a = load_array(a_place), b = load_array(b_place);
+  const AxisLayout A = axis_layout(a, -1), B = axis_layout(b, -1);
+  const std::int64_t operands = A.rows * A.cols + B.rows * B.cols;
+  return arguments.show_plan(
+      {.memory_bytes = 13 * operands + 8 * A.rows * B.rows,
+       .operations = 2.0 * static_cast<double>(A.rows * B.rows) * static_cast<double>(A.cols)});
 }
 
-EmulatedProduct emulate_product(MatrixView<const float> A, MatrixView<const float> B,
-                                const QuantSpec& a, const QuantSpec& b, const Placement& placement,
-                                const Accumulation& accumulation, MatrixView<float> C,
-                                std::uint64_t seed) {
-  EmulatedProduct out;
-  RotateQuantizeOptions rotation;
-  rotation.rows = placement.middle;
-  rotation.cols = placement.left;
-  rotate_quantize(A, rotation, a, out.a, nullptr, {seed, 0, 0});
-  rotation.cols = placement.right;
-  rotate_quantize(B, rotation, b, out.b, nullptr, {seed, 0, 1});
-  matmul(out.a, out.b, accumulation, C);
-  HadamardOptions inverse;
-  inverse.inverse = true;
-  if (placement.left) hadamard_cols(C, C, inverse);
-  if (placement.right) hadamard_rows(C, C, inverse);
-  return out;
-}
+}  // namespace
 
 int run_matmul(Words words) {
   Arguments arguments("matmul", "C = A B' of quantized operands: A [M, K], B [N, K], C [M, N].");
@@ -68,6 +42,7 @@ int run_matmul(Words words) {
   t.add_flag("force", "replace OUT", common.force);
   add_compute_options(t, common);
   if (!arguments.parse(words)) return kOk;
+  if (arguments.dry_run) return show_plan(arguments, a_place, b_place);
   if (format.empty()) throw ValueError("option format is required");
   if (kind_of(out) != FileKind::kNpy) throw ValueError("matmul: OUT must be a .npy file");
   apply(common);
@@ -81,7 +56,14 @@ int run_matmul(Words words) {
                   parse_placement(placement), parse_accumulation(accumulate),
                   {c.data(), A.rows, B.rows}, common.seed);
   io::write_npy(out, io::make_array(std::span<const float>(c), {A.rows, B.rows}));
-  if (!arguments.quiet) {
+  if (arguments.json) {
+    io::JsonWriter json(2);
+    json.begin_object().key("out").value(out).key("shape").begin_array().value(A.rows);
+    json.value(B.rows).end_array().key("terms").value(A.cols).key("format").value(format);
+    json.key("format_b").value(format_b.empty() ? format : format_b);
+    json.key("accumulate").value(accumulate).key("placement").value(placement).end_object();
+    print(json.text() + "\n");
+  } else if (!arguments.quiet) {
     print(fmt::format("{}: [{}, {}] = [{}, {}] x [{}, {}]', {}\n", out, A.rows, B.rows, A.rows,
                       A.cols, B.rows, B.cols, accumulate));
   }

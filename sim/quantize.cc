@@ -150,7 +150,21 @@ std::string report(const std::vector<std::pair<std::string, QuantStats>>& all, b
 
 using Report = std::vector<std::pair<std::string, QuantStats>>;
 
+// What --include and --exclude say of a name.
+bool named(const std::string& name, const Options& o, bool by_default) {
+  const bool included =
+      o.include.empty() ? by_default : std::regex_search(name, parse_regex(o.include));
+  return included && (o.exclude.empty() || !std::regex_search(name, parse_regex(o.exclude)));
+}
+
 Report quantize_npy(const Options& o) {
+  for (const auto& [name, text] : {std::pair{"include", o.include}, {"exclude", o.exclude}}) {
+    if (text.empty()) continue;
+    throw ValueError(fmt::format(
+        "option {} '{}': an .npy file holds one array without a name; want .npz, .safetensors or a "
+        "model folder with it",
+        name, text));
+  }
   const Quantized q = quantize_array("array", io::read_npy(o.in), o, 0);
   if (kind_of(o.out) == FileKind::kNpz) {
     std::vector<io::NamedArray> members;
@@ -167,10 +181,15 @@ Report quantize_npz(const Options& o) {
   std::vector<io::NamedArray> members;
   std::uint32_t number = 0;
   for (const auto& [name, array] : io::read_npz(o.in)) {
+    if (!named(name, o, true)) {
+      members.emplace_back(name, array);
+      continue;
+    }
     const Quantized q = quantize_array(name, array, o, number++);
     add_members(q, name + ".", members);
     all.emplace_back(name, q.stats);
   }
+  if (all.empty()) throw ValueError("no array of '" + o.in + "' is chosen; see --include");
   io::write_npz(o.out, members);
   return all;
 }
@@ -182,10 +201,7 @@ bool chosen(const io::TensorInfo& t, const Options& o) {
   const bool outside =
       t.name.find("embed") != std::string::npos || t.name.find("lm_head") != std::string::npos;
   const bool by_default = matrix && !outside && t.name.ends_with("weight");
-  const bool included = o.include.empty()
-                            ? by_default
-                            : std::regex_search(t.name, parse_regex(o.include)) && !t.shape.empty();
-  return included && (o.exclude.empty() || !std::regex_search(t.name, parse_regex(o.exclude)));
+  return named(t.name, o, by_default) && (o.include.empty() || !t.shape.empty());
 }
 
 // Chosen tensors become float32 tensors of the dequantized values; the others keep their bytes.
@@ -222,7 +238,7 @@ Report quantize_tensors(const io::TensorFile& file, const fs::path& out, const O
 Report quantize_folder(const Options& o, Progress& progress) {
   Report all;
   const auto file = io::open_model_tensors(o.in);
-  remove_own_folder(o.out, "MANIFEST.json");
+  io::remove_own_folder(o.out, "MANIFEST.json");
   io::write_folder_atomic(o.out, [&](const fs::path& temporary) {
     for (const auto& entry : fs::directory_iterator(o.in)) {
       const std::string name = entry.path().filename().string();
@@ -246,9 +262,8 @@ int run_quantize(Words words) {
   arguments.positional("OUT", "the same kind; for npy also npz (codes, scales, dequantized)",
                        o.out);
   if (!arguments.parse(words)) return kOk;
-  if (arguments.dry_run) {
-    print(arguments.options.describe());
-    return kOk;
+  if (arguments.dry_run) {  // the numbers, the matrix, codes with scales, the decoded values
+    return arguments.show_plan({.memory_bytes = 4 * bytes_of(o.in)});
   }
   if (o.format.empty()) throw ValueError("option format is required");
   apply(o.common);

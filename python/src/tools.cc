@@ -1,5 +1,6 @@
 // Comparison, training, validation, packing.
 #include "sylvester/eval/compare.h"
+#include "sylvester/eval/golden.h"
 #include "sylvester/io/validate.h"
 #include "sylvester/train/run.h"
 
@@ -28,6 +29,16 @@ std::string train(const std::map<std::string, std::string>& text, nb::callable o
   }
   if (PyErr_Occurred() != nullptr) throw nb::python_error();  // Ctrl-C
   return result.out.string();
+}
+
+// Options by name as text, as for train(); the text of golden.json.
+std::string golden(const std::string& op, const std::map<std::string, std::string>& text) {
+  GoldenOptions options;
+  options.op = op;
+  OptionTable table = bind(options);
+  for (const auto& [name, value] : text) table.set(name, value, "python");
+  nb::gil_scoped_release release;
+  return write_golden(options);
 }
 
 // a, b: the same bytes' worth of elements; `format` names them.
@@ -86,6 +97,7 @@ nb::list validate_file(const std::string& path) {
 
 void bind_tools(nb::module_& m) {
   m.def("compare", &compare_arrays);
+  m.def("golden", &golden);
   m.def("train", &train);
   m.def("validate", &validate_file);
 }

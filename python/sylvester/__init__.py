@@ -18,14 +18,14 @@ from .models import LinearContext, Model, halo_linear, load_model
 from .numerics import (Format, Quantized, decode, encode, encode_presets, fake_quantize, formats,
                        hadamard, hadamard_matrix, hadamard_signs, matmul, matmul_codes, pack,
                        quantize, unpack)
-from .tools import Comparison, Run, compare, train, validate
+from .tools import Comparison, Golden, Run, compare, golden, train, validate
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "Comparison", "Format", "FormatError", "LinearContext", "Model", "Quantized", "Run",
+    "Comparison", "Format", "FormatError", "Golden", "LinearContext", "Model", "Quantized", "Run",
     "available_targets", "compare", "current_target", "decode", "encode", "encode_presets",
-    "fake_quantize", "formats", "hadamard", "hadamard_matrix", "hadamard_signs", "halo_linear",
-    "load_model", "matmul", "matmul_codes", "num_threads", "pack", "quantize", "set_num_threads",
-    "set_target", "train", "unpack", "validate",
+    "fake_quantize", "formats", "golden", "hadamard", "hadamard_matrix", "hadamard_signs",
+    "halo_linear", "load_model", "matmul", "matmul_codes", "num_threads", "pack", "quantize",
+    "set_num_threads", "set_target", "train", "unpack", "validate",
 ]

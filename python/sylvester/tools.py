@@ -1,8 +1,9 @@
-"""Comparison, training, validation."""
+"""Comparison, test vectors, training, validation."""
 
 from __future__ import annotations
 
 import json
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +58,34 @@ def compare(a, b, tolerance="exact", format=None):
     return Comparison(_core.compare(flat[0], flat[1], name, list(left.shape), tolerance))
 
 
+def _as_text(options):
+    """Option values as the text that the option tables parse."""
+    return {key: json.dumps(value) if isinstance(value, bool) else str(value)
+            for key, value in options.items() if value is not None}
+
+
+class Golden(dict):
+    """Test vectors: name -> array; .facts is golden.json, .folder where they were written."""
+
+    def __init__(self, facts, folder, arrays):
+        super().__init__(arrays)
+        self.facts = facts
+        self.folder = folder
+
+
+def golden(op, out=None, **options):
+    """Test vectors as `sylvester golden OP` writes them: inputs, expected outputs, golden.json,
+    MANIFEST.json. op is "encode", "decode", "quantize", "hadamard", "matmul" or "halo-linear",
+    options are the program's with underscores (format, accumulate, recipe, rows, cols, seed, ...).
+    Without `out` nothing stays on disk. Returns a dict of the arrays with .facts and .folder."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / "golden" if out is None else Path(out)
+        facts = json.loads(_core.golden(op, _as_text({**options, "out": folder})))
+        arrays = {Path(entry["file"]).stem: np.load(folder / entry["file"])
+                  for entry in facts["arrays"]}
+    return Golden(facts, None if out is None else folder, arrays)
+
+
 class Run:
     """A run folder: .metrics (list of records), .config, .results."""
 
@@ -73,15 +102,12 @@ def train(callbacks=(), **options):
     """Train as `sylvester train` does; options are its option names with underscores (model, data,
     recipe, out, max_steps, learning_rate, ...). Each callback is called with every metrics record
     as a dict. Returns the Run."""
-    text = {key: json.dumps(value) if isinstance(value, bool) else str(value)
-            for key, value in options.items() if value is not None}
-
     def on_record(line):
         record = json.loads(line)
         for callback in callbacks:
             callback(record)
 
-    return Run(_core.train(text, on_record))
+    return Run(_core.train(_as_text(options), on_record))
 
 
 def validate(path):

@@ -67,4 +67,7 @@ void hardware_product(const OperandView& A, const OperandView& B, const Accumula
 void grouped_product(const OperandView& A, const OperandView& B, const Accumulation& accumulation,
                      MatrixView<float> D);
 
+// OpenBLAS answers small integer products of both types rightly.
+bool openblas_trusted();
+
 }  // namespace sylvester::detail

@@ -18,6 +18,7 @@
 #include <limits>
 #include <vector>
 
+#include "gemm/kernels.h"
 #include "sylvester/core/matrix.h"
 #include "sylvester/core/parallel.h"
 #include "sylvester/gemm/matmul.h"
@@ -213,6 +214,8 @@ void checked_product(MatrixView<const T> A, bool transpose_a, MatrixView<const T
 }
 
 }  // namespace
+
+bool detail::openblas_trusted() { return openblas_usable<float>() && openblas_usable<double>(); }
 
 void product(MatrixView<const float> A, bool transpose_a, MatrixView<const float> B,
              bool transpose_b, MatrixView<float> C, float alpha, float beta) {

@@ -235,6 +235,20 @@ void write_folder_atomic(const fs::path& folder_in,
   remove(old);
 }
 
+void remove_own_folder(const fs::path& folder, const std::string& mark) {
+  std::error_code error;
+  if (!fs::exists(folder, error)) return;
+  if (!fs::is_directory(folder, error)) {
+    throw IoError(folder.string(), ENOTDIR, "the output folder");
+  }
+  if (!fs::is_empty(folder, error) && !fs::exists(folder / mark, error)) {
+    throw ValueError("output folder '" + io::printable(folder.string()) + "' has no " + mark +
+                     ", so it is not replaced even with --force");
+  }
+  fs::remove_all(folder, error);
+  if (error) throw IoError(folder.string(), error.value(), "removing the earlier output");
+}
+
 void verify_folder(const fs::path& folder) { verify(folder, true); }
 
 std::vector<CheckpointEntry> list_checkpoints(const fs::path& run) {

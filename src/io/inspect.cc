@@ -113,6 +113,93 @@ std::string jsonl_text(const fs::path& path) {
          std::to_string(report.blank_lines) + " blank\n";
 }
 
+// ------------------------------------------------------------------------------------------ JSON
+
+constexpr std::size_t kWholeName = 4096;
+
+void write_tensor(JsonWriter& json, const std::string& name, const std::string& dtype,
+                  const std::vector<std::int64_t>& shape, std::uint64_t bytes) {
+  json.begin_object().key("name").value(printable(name, kWholeName)).key("dtype").value(dtype);
+  json.key("shape").begin_array();
+  for (const std::int64_t n : shape) json.value(n);
+  json.end_array().key("bytes").value(bytes).end_object();
+}
+
+// Members of an open object.
+void write_tensors(JsonWriter& json, const TensorFile& file, std::int64_t max_tensors) {
+  json.key("metadata").begin_object();
+  for (const auto& [key, value] : file.metadata()) {
+    json.key(printable(key, kWholeName)).value(printable(value, kWholeName));
+  }
+  json.end_object();
+  std::uint64_t elements = 0, bytes = 0;
+  for (const TensorInfo& t : file.tensors()) {
+    std::uint64_t n = 1;
+    for (const std::int64_t dim : t.shape) n *= static_cast<std::uint64_t>(dim);
+    elements += n;
+    bytes += t.bytes;
+  }
+  json.key("count").value(static_cast<std::int64_t>(file.tensors().size()));
+  json.key("elements").value(elements).key("bytes").value(bytes);
+  json.key("tensors").begin_array();
+  std::int64_t listed = 0;
+  for (const TensorInfo& t : file.tensors()) {
+    if (listed++ == max_tensors) break;
+    write_tensor(json, t.name, t.dtype, t.shape, t.bytes);
+  }
+  json.end_array();
+}
+
+void write_arrays(JsonWriter& json, const std::vector<NamedArray>& arrays) {
+  json.key("tensors").begin_array();
+  for (const auto& [name, array] : arrays) {
+    write_tensor(json, name, array.dtype, array.shape, array.bytes.size());
+  }
+  json.end_array();
+}
+
+void write_jsonl(JsonWriter& json, const fs::path& path) {
+  JsonlReport report;
+  const auto examples = read_jsonl(
+      path, {.max_bad_lines = std::numeric_limits<std::int64_t>::max(), .report = &report});
+  json.key("lines").value(static_cast<std::int64_t>(report.lines));
+  json.key("examples").value(static_cast<std::int64_t>(examples.size()));
+  json.key("bad").value(static_cast<std::int64_t>(report.bad_lines.size()));
+}
+
+void write_file(JsonWriter& json, const fs::path& path, std::int64_t max_tensors) {
+  switch (detail::kind_of(path)) {
+    case FileKind::kSafetensors:
+      json.key("kind").value("safetensors");
+      return write_tensors(json, *open_safetensors(path), max_tensors);
+    case FileKind::kGguf:
+      json.key("kind").value("gguf");
+      return write_tensors(json, *open_gguf(path), max_tensors);
+    case FileKind::kNpy:
+      json.key("kind").value("npy");
+      return write_arrays(json, {{"array", read_npy(path)}});
+    case FileKind::kNpz:
+      json.key("kind").value("npz");
+      return write_arrays(json, read_npz(path));
+    case FileKind::kJson:
+      json.key("kind").value("json").key("value").value(read_json(path));
+      return;
+    case FileKind::kJsonl:
+      json.key("kind").value("jsonl");
+      return write_jsonl(json, path);
+    case FileKind::kCheckpoint:
+    case FileKind::kModelFolder:
+      json.key("kind").value("model folder");
+      if (detail::exists(path / "config.json")) {
+        json.key("config").value(read_json(path / "config.json"));
+      }
+      if (detail::exists(path / "model.safetensors") ||
+          detail::exists(path / "model.safetensors.index.json")) {
+        write_tensors(json, *open_model_tensors(path), max_tensors);
+      }
+  }
+}
+
 }  // namespace
 
 std::string inspect(const fs::path& path, std::int64_t max_tensors) {
@@ -147,6 +234,15 @@ std::string inspect(const fs::path& path, std::int64_t max_tensors) {
     }
   }
   return "";
+}
+
+std::string inspect_json(const fs::path& path, std::int64_t max_tensors) {
+  if (!detail::exists(path)) throw IoError(path.string(), ENOENT, "cannot open");
+  JsonWriter json(2);
+  json.begin_object();
+  write_file(json, path, max_tensors);
+  json.end_object();
+  return json.text() + "\n";
 }
 
 }  // namespace sylvester::io

@@ -128,6 +128,80 @@ TEST_F(Tools, FormatsDoctorInspectValidateHelp) {
   EXPECT_EQ(run({"--version"}).out.substr(0, 10), "sylvester ");
 }
 
+TEST_F(Tools, DryRunWritesNothingAndEstimates) {
+  array("x.npy", 16, 64);
+  const auto before = listing();
+  for (const std::vector<std::string>& command : std::vector<std::vector<std::string>>{
+           {"quantize", "x.npy", "q.npz", "--format", "int8"},
+           {"hadamard", "x.npy", "y.npy"},
+           {"hadamard", "--check", "12"},
+           {"matmul", "x.npy", "x.npy", "c.npy", "--format", "int8"},
+           {"compare", "x.npy", "x.npy"},
+           {"golden", "encode", "--out", "g"},
+           {"formats"},
+           {"inspect", "x.npy"},
+           {"validate", "x.npy"},
+           {"doctor"}}) {
+    SCOPED_TRACE(command[0]);
+    std::vector<std::string> dry = command;
+    dry.insert(dry.end(), {"--dry-run", "--json"});
+    const Finished f = run(dry);
+    EXPECT_EQ(f.code, 0) << f.err;
+    const io::JsonValue plan = io::parse_json(f.out, "stdout");
+    EXPECT_EQ(plan.at("command").as_string(), command[0]);
+    EXPECT_TRUE(plan.at("options").is_object());
+    EXPECT_TRUE(listing() == before);
+  }
+  const Finished text = run({"matmul", "x.npy", "x.npy", "c.npy", "--format", "int8", "--dry-run"});
+  EXPECT_NE(text.out.find("memory, about"), std::string::npos) << text.out;
+  EXPECT_NE(text.out.find("GFLOP"), std::string::npos) << text.out;
+  EXPECT_EQ(run({"hadamard", "none.npy", "y.npy", "--dry-run"}).code, 4);
+}
+
+TEST_F(Tools, ResultsAsJson) {
+  array("x.npy", 12, 40);
+  const auto json = [&](const std::vector<std::string>& command) {
+    std::vector<std::string> words = command;
+    words.emplace_back("--json");
+    const Finished f = run(words);
+    EXPECT_EQ(f.code, 0) << command[0] << ": " << f.err;
+    return io::parse_json(f.out, "stdout");
+  };
+  EXPECT_EQ(json({"hadamard", "x.npy", "y.npy"}).at("base").as_int(), 40);
+  EXPECT_TRUE(json({"hadamard", "--check", "20"}).at("holds").as_bool());
+  EXPECT_EQ(json({"matmul", "x.npy", "x.npy", "c.npy", "--format", "e4m3"}).at("terms").as_int(),
+            40);
+  const io::JsonValue golden = json({"golden", "decode", "--format", "e2m1", "--out", "g"});
+  EXPECT_EQ(golden.at("arrays").size(), 2);
+  EXPECT_EQ(json({"inspect", "x.npy"}).at("tensors").items()[0].at("dtype").as_string(), "f4");
+  const io::JsonValue model = json({"inspect", "tiny-sql", "--max-tensors", "3"});
+  EXPECT_EQ(model.at("tensors").size(), 3);
+  EXPECT_GT(model.at("count").as_int(), 3);
+  EXPECT_TRUE(model.at("config").contains("hidden_size"));
+  EXPECT_EQ(json({"doctor"}).at("libraries").items().back().at("name").as_string(), "OpenMP");
+  EXPECT_EQ(json({"formats", "bf16", "--check", "inf"}).at("code").as_int(), 0x7F80);
+}
+
+TEST_F(Tools, Float64ArraysStayFloat64) {
+  std::vector<double> x(64);
+  for (std::size_t i = 0; i < x.size(); ++i) x[i] = 1.0 + std::ldexp(static_cast<double>(i), -40);
+  io::write_npy(folder_ / "x.npy", io::make_array(std::span<const double>(x), {2, 32}));
+  ok({"hadamard", "x.npy", "y.npy"});
+  ok({"hadamard", "y.npy", "z.npy", "--inverse"});
+  ok({"compare", "z.npy", "x.npy", "--tolerance", "abs:1e-14"});
+}
+
+TEST_F(Tools, NamesOfAnArchiveAreChosen) {
+  std::vector<float> x(64, 1.5f);
+  const io::NpyArray array = io::make_array(std::span<const float>(x), {2, 32});
+  io::write_npz(folder_ / "x.npz", std::vector<io::NamedArray>{{"a", array}, {"b", array}});
+  ok({"quantize", "x.npz", "q.npz", "--format", "int8", "--exclude", "b"});
+  std::vector<std::string> names;
+  for (const auto& [name, member] : io::read_npz(folder_ / "q.npz")) names.push_back(name);
+  EXPECT_EQ(names, (std::vector<std::string>{"a.codes", "a.scales", "a.dequantized", "b"}));
+  EXPECT_EQ(run({"quantize", "x.npz", "r.npz", "--format", "int8", "--include", "c"}).code, 2);
+}
+
 TEST_F(Tools, DryRunShowsWhereEachValueComesFrom) {
   put("c.json", "{\"learning_rate\": 0.25, \"max_steps\": 7, \"seed\": 3}");
   const Finished f =

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
+#include <vector>
 
 #include "sylvester/core/view.h"
 #include "sylvester/formats/dtype.h"
@@ -58,5 +60,11 @@ void product(MatrixView<const float> A, bool transpose_a, MatrixView<const float
              bool transpose_b, MatrixView<float> C, float alpha = 1.0f, float beta = 0.0f);
 void product(MatrixView<const double> A, bool transpose_a, MatrixView<const double> B,
              bool transpose_b, MatrixView<double> C, double alpha = 1.0, double beta = 0.0);
+
+// What product() and the kernels run on, by name.
+struct Library {
+  std::string name, version, role;
+};
+std::vector<Library> product_libraries();
 
 }  // namespace sylvester

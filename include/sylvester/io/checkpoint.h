@@ -22,6 +22,10 @@ void write_folder_atomic(const std::filesystem::path& folder,
                          const std::function<void(const std::filesystem::path&)>& fill,
                          FileSystem& files = system_files());
 
+// Removes a folder that is about to be written anew. ValueError unless it is empty, absent, or
+// holds the file `mark`, which such folders have: nobody else's files are taken. IoError.
+void remove_own_folder(const std::filesystem::path& folder, const std::string& mark);
+
 // Checks MANIFEST.json: every file present, of its size and hash, and no other file in the folder.
 // Errors: FormatError naming the file; IoError.
 void verify_folder(const std::filesystem::path& folder);

@@ -26,6 +26,8 @@ std::vector<Violation> validate(const std::filesystem::path& path);
 // Several lines of text: kind, counts, metadata, and a table of tensors (name, dtype, shape,
 // bytes), at most max_tensors of them. Names are escaped. FormatError, IoError.
 std::string inspect(const std::filesystem::path& path, std::int64_t max_tensors = 1000);
+// The same as JSON: kind, counts, metadata, tensors; of a model folder its config too.
+std::string inspect_json(const std::filesystem::path& path, std::int64_t max_tensors = 1000);
 
 // "file: at OFFSET: field: rule", "warning: " before it where it is one.
 std::string to_string(const Violation& violation);

@@ -1,4 +1,4 @@
-// One quantized product with its rotations: what `matmul` and `golden matmul` compute.
+// One quantized product with its rotations, as a Product of a linear layer has it.
 #pragma once
 
 #include <string>
@@ -7,7 +7,7 @@
 #include "sylvester/gemm/matmul.h"
 #include "sylvester/quant/quantize.h"
 
-namespace sylvester::sim {
+namespace sylvester {
 
 // Which rotations a product has: C = Hl' ( Q(Hl A Hm) Q(Hm' B' Hr) ) Hr'.
 struct Placement {
@@ -19,10 +19,12 @@ Placement parse_placement(const std::string& text);
 struct EmulatedProduct {
   QuantizedMatrix a, b;
 };
-// Shapes: A [M, K], B [N, K], C [M, N].
+// A and B are rotated and quantized (random words: tensors 0 and 1 of the seed), multiplied under
+// the policy, and the outer rotations of C undone.
+// Shapes: A [M, K], B [N, K], C [M, N]. Errors: as rotate_quantize and matmul.
 EmulatedProduct emulate_product(MatrixView<const float> A, MatrixView<const float> B,
                                 const QuantSpec& a, const QuantSpec& b, const Placement& placement,
                                 const Accumulation& accumulation, MatrixView<float> C,
                                 std::uint64_t seed);
 
-}  // namespace sylvester::sim
+}  // namespace sylvester
