@@ -1,4 +1,5 @@
-// Every exact column of tests/golden/{int,mx,nvfp4}: no mismatch allowed, on every target.
+// Every exact column of tests/golden/{int,mx,nvfp4,quartet,te}: no mismatch allowed, on every
+// target.
 #include <gtest/gtest.h>
 
 #include <bit>
@@ -7,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "sylvester/formats/convert.h"
 #include "sylvester/quant/quantize.h"
 #include "test_util.h"
 
@@ -202,6 +204,68 @@ TEST(QuantGolden, Nvfp4) {
           EXPECT_EQ(q.tensor_scale, tensor_scales[static_cast<std::size_t>(t)]) << what;
         }
       }
+    }
+  });
+}
+
+// ---- Quartet, Quartet II, TransformerEngine: their own kernels and reference class
+// -----------------
+
+constexpr std::uint64_t kQuartetSeed = 20260220;
+
+TEST(QuantGolden, Quartet) {
+  const auto input = read_golden<float>("quartet/input.f32");
+  ASSERT_EQ(input.size(), 64u * 128);
+  const auto X = as_matrix(input, 128);
+  test::for_each_target([&](Target) {
+    for (const auto& [text, name] :
+         {std::pair{"nvfp4:as=quartet2:rounding=nearest_away", "quartet2.nearest"},
+          std::pair{"quartet2-forward", "quartet2.four_over_six"},
+          std::pair{"nvfp4:block=16x16:four_over_six=mse:as=quartet2:rounding=nearest_away",
+                    "quartet2.four_over_six_16x16"},
+          std::pair{"quartet-forward", "quartet.quest"},
+          std::pair{"quartet-backward", "quartet.backward"}}) {
+      const auto want = read_golden<float>(std::string("quartet/") + name + ".f32");
+      std::vector<float> got(input.size());
+      fake_quantize(X, parse_quant_spec(text), {got.data(), 64, 128}, nullptr,
+                    {kQuartetSeed, 0, 0});
+      expect_equal(got, want, std::ssize(want), text);
+    }
+  });
+}
+
+// The kernel multiplies (code * scale) * tensor scale, the first product being exact.
+TEST(QuantGolden, QuartetEden) {
+  const auto input = read_golden<float>("quartet/input.f32");
+  const auto want = read_golden<float>("quartet/quartet2.eden.f32");
+  test::for_each_target([&](Target) {
+    const QuantizedMatrix q = quantize(as_matrix(input, 128), parse_quant_spec("quartet2-backward"),
+                                       nullptr, {kQuartetSeed, 0, 0});
+    std::vector<float> got(input.size());
+    for (std::size_t i = 0; i < got.size(); ++i) {
+      const auto at = static_cast<std::int64_t>(i);
+      got[i] = decode_one(q.codes[at], DType::kFloat4E2M1FN) *
+               decode_one(q.scale_codes[at / 16], DType::kFloat8E4M3FN) * q.tensor_scale;
+    }
+    expect_equal(got, want, std::ssize(want), "MS-EDEN");
+  });
+}
+
+TEST(QuantGolden, TransformerEngine) {
+  const auto input = read_golden<float>("quartet/input.f32");
+  test::for_each_target([&](Target) {
+    for (const auto& [text, name] :
+         {std::pair{"te-nvfp4-folded", "folded"},
+          std::pair{"nvfp4:block=16x16:as=te_folded", "folded_16x16"},
+          std::pair{"te-nvfp4-4over6", "mae"}, std::pair{"nvfp4:four_over_six=mse:as=te", "mse"},
+          std::pair{"nvfp4:block=16x16:four_over_six=mae:as=te", "mae_16x16"}}) {
+      const std::string base = std::string("te/") + name;
+      const auto codes = read_golden<std::uint8_t>(base + ".code.u8");
+      const auto scales = read_golden<std::uint8_t>(base + ".scale.u8");
+      const QuantizedMatrix q = quantize(as_matrix(input, 128), parse_quant_spec(text));
+      expect_equal(q.codes, codes, std::ssize(codes), base + " codes");
+      ASSERT_EQ(q.scale_codes.size(), std::ssize(scales)) << base;
+      expect_equal(q.scale_codes, scales, std::ssize(scales), base + " scales");
     }
   });
 }
