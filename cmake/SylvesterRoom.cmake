@@ -66,6 +66,13 @@ function(sylvester_test name room)
                                           ENVIRONMENT "OMP_WAIT_POLICY=passive")
 endfunction()
 
+# sylvester_large_test(ROOM): large_test.cc of the room, more than 2^31 elements. They run one after
+# the other: each fills much of the memory.
+function(sylvester_large_test room)
+  sylvester_test(${room}_large_test ${room} SOURCES large_test.cc TIMEOUT 3600)
+  set_tests_properties(${room}_large_test PROPERTIES LABELS "${room};nightly" RESOURCE_LOCK memory)
+endfunction()
+
 # sylvester_benchmark(NAME ROOM SOURCES...)
 function(sylvester_benchmark name room)
   cmake_parse_arguments(BENCH "" "" "SOURCES;LIBRARIES" ${ARGN})
