@@ -80,7 +80,8 @@ int run_formats(Words words) {
   arguments.positional("NAME", "a format: float8_e4m3fn, e2m1, int4, ...", name, false);
   OptionTable& t = arguments.options;
   t.add_flag("table", "every code with its bits, value and class", o.table);
-  t.add("check", "VALUE", "round this number, step by step (also nan, inf, -inf)", o.check);
+  t.add("check", "VALUE", "round this number, step by step (also nan, inf, -inf)", o.check,
+        [](const std::string& text) { number_of(text); });
   t.add("rounding", "MODE", "of --check; nearest_even unless said", o.rounding,
         [](const std::string& text) { parse_rounding(text); });
   t.add("overflow", "MODE", "of --check: saturate (default), nonfinite (16 bits: default)",

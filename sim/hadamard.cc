@@ -86,7 +86,7 @@ int run_hadamard(Words words) {
   t.add("axis", "N", "axis to transform", o.axis, {-64, 63});
   t.add("block", "N", "block-diagonal of this order; 0: the whole axis", o.block, {0, 1 << 24});
   t.add("signs", "SEED", "random signs first: y = x Diag(r) H", o.signs,
-        [](const std::string& text) { parse_int64(text); });
+        [](const std::string& text) { parse_uint64(text); });
   t.add_flag("left", "transform the first axis: H' X", o.left);
   t.add_flag("inverse", "the inverse transform", o.inverse);
   t.add("check", "N", "print and verify the matrix of order N instead", o.check, {0, 1 << 24});
@@ -108,7 +108,7 @@ int run_hadamard(Words words) {
   HadamardOptions h;
   h.block = o.block;
   h.inverse = o.inverse;
-  if (!o.signs.empty()) h.signs = static_cast<std::uint64_t>(parse_int64(o.signs));
+  if (!o.signs.empty()) h.signs = parse_uint64(o.signs);
   const std::int64_t axis = o.left ? 0 : o.axis;
   const io::NpyArray array = load_array(o.in);
   AxisLayout m;

@@ -37,7 +37,7 @@ HadamardOptions parse_rotation(const std::string& text) {
     if (part.starts_with(":block=")) {
       h.block = parse_int64(part.substr(7));
     } else if (part.starts_with(":signs=")) {
-      h.signs = static_cast<std::uint64_t>(parse_int64(part.substr(7)));
+      h.signs = parse_uint64(part.substr(7));
     } else {
       throw ValueError("part '" + part + "': want hadamard[:block=N][:signs=SEED]");
     }

@@ -49,6 +49,15 @@ std::int64_t parse_int64(std::string_view text) {
   return value;
 }
 
+std::uint64_t parse_uint64(std::string_view text) {
+  std::uint64_t value = 0;
+  const char* end = text.data() + text.size();
+  const auto [last, status] = std::from_chars(text.data(), end, value);
+  if (status == std::errc::result_out_of_range) throw ValueError("the integer exceeds 64 bits");
+  if (status != std::errc() || last != end) throw ValueError("want an integer >= 0");
+  return value;
+}
+
 double parse_double(std::string_view text) {
   double value = 0;
   const char* end = text.data() + text.size();
@@ -84,11 +93,7 @@ void OptionTable::add(std::string name, std::string placeholder, std::string hel
                       std::uint64_t& field) {
   entries_.push_back({std::move(name), OptionKind::kInteger, std::move(placeholder),
                       std::move(help), "default",
-                      [&field](std::string_view text) {
-                        const std::int64_t value = parse_int64(text);
-                        if (value < 0) throw ValueError("want a number >= 0");
-                        field = static_cast<std::uint64_t>(value);
-                      },
+                      [&field](std::string_view text) { field = parse_uint64(text); },
                       [&field] { return std::to_string(field); }});
 }
 

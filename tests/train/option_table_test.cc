@@ -114,5 +114,17 @@ TEST(OptionTable, FilesSetAndJsonRoundTrips) {
   EXPECT_THROW(t.set_from_file(path.string()), IoError);
 }
 
+TEST(OptionTable, SeedsFill64Bits) {
+  std::uint64_t seed = 0;
+  OptionTable table;
+  table.add("seed", "N", "", seed);
+  table.set("seed", "18446744073709551615", "test");
+  EXPECT_EQ(seed, ~std::uint64_t{0});
+  for (const char* text : {"-1", "18446744073709551616", "1.0", "0x1", ""}) {
+    EXPECT_THROW(table.set("seed", text, "test"), ValueError) << text;
+  }
+  EXPECT_EQ(seed, ~std::uint64_t{0});
+}
+
 }  // namespace
 }  // namespace sylvester

@@ -80,6 +80,7 @@ class OptionTable {
 
 // Whole text to a number, base 10, no white space. ValueError says what was expected.
 std::int64_t parse_int64(std::string_view text);
+std::uint64_t parse_uint64(std::string_view text);
 double parse_double(std::string_view text);
 // Shortest text that reads back to the same number.
 std::string to_text(double value);
