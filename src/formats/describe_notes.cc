@@ -57,7 +57,8 @@ elsewhere the probability is low by less than 2^-24. Word i of Philox 4x32-10 un
 
 ## Named conventions
 
-`encode_preset(name, format)` gives the options under which `encode` has the bits of that library.
+`encode_preset(name, format)` gives the options under which `encode` has the bits of that library;
+`encode(x, format, preset=name)` in Python, `--preset` of `formats --check` and `golden encode`.
 `cuda` is `__NV_SATFINITE` of cuda_fp8.h, cuda_fp6.h, cuda_fp4.h (CUDA 13.0), `cuda_nosat`
 `__NV_NOSAT`, `_rz` toward zero; `ml_dtypes` is ml_dtypes 0.6; `torch` is PyTorch 2.15 on the CPU;
 `ocp` are the saturating conversions of OCP OFP8 1.0 and MX 1.0, `ocp_nosat` the others; `gfloat`,

@@ -254,9 +254,9 @@ double JsonValue::get_double(std::string_view key, double fallback) const {
   const auto found = find(key);
   return found && !found->is_null() ? found->as_double() : fallback;
 }
-std::string JsonValue::get_string(std::string_view key, std::string fallback) const {
+std::string JsonValue::get_string(std::string_view key, std::string_view fallback) const {
   const auto found = find(key);
-  return found && !found->is_null() ? found->as_string() : fallback;
+  return found && !found->is_null() ? found->as_string() : std::string(fallback);
 }
 
 void JsonValue::refuse_unknown_keys(std::span<const std::string_view> known) const {

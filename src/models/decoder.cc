@@ -20,7 +20,7 @@ Decoder::Impl::Impl(const ModelConfig& config_in, Ops& ops_in, DecoderOptions op
   apply_recipe();
 }
 
-Parameter* Decoder::Impl::add_parameter(std::string name, Shape shape) {
+Parameter* Decoder::Impl::add_parameter(std::string name, const Shape& shape) {
   auto parameter = std::make_unique<Parameter>();
   parameter->name = std::move(name);
   parameter->decay = shape.size() > 1;
@@ -49,8 +49,8 @@ void Decoder::Impl::build() {
         "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj",
         "mlp.gate_proj",    "mlp.up_proj",      "mlp.down_proj"};
     for (std::size_t i = 0; i < kNames.size(); ++i) layer.sites[i] = {l, prefix + kNames[i]};
-    const auto add = [&](std::size_t site, Shape shape) {
-      return add_parameter(layer.sites[site].name + ".weight", std::move(shape));
+    const auto add = [&](std::size_t site, const Shape& shape) {
+      return add_parameter(layer.sites[site].name + ".weight", shape);
     };
     layer.q = add(0, {Q, C});
     layer.k = add(1, {K, C});

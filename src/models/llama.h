@@ -65,7 +65,7 @@ struct Decoder::Impl {
   std::int64_t rope_positions = 0;
   Tensor rope_cos, rope_sin;
 
-  Parameter* add_parameter(std::string name, Shape shape);
+  Parameter* add_parameter(std::string name, const Shape& shape);
   void build();
   void apply_recipe();
   void allocate_gradients();

@@ -204,11 +204,11 @@ MatrixView<const double> values64(const QuantizedTensor& q) {
 
 QuantizedParts CpuOps::parts(const QuantizedTensor& q) {
   const QuantizedMatrix& m = stored(q).matrix;
-  const auto view = [](const auto& buffer, Shape shape, DType dtype) {
+  const auto view = [](const auto& buffer, const Shape& shape, DType dtype) {
     if (buffer.empty()) return Tensor();
     auto* at = reinterpret_cast<std::byte*>(const_cast<void*>(  // the caller owns q
         static_cast<const void*>(buffer.data())));
-    return Tensor::adopt({at, [](std::byte*) {}}, std::move(shape), dtype, Device::kCpu);
+    return Tensor::adopt({at, [](std::byte*) {}}, shape, dtype, Device::kCpu);
   };
   const Shape grid{m.scale_rows, m.scale_cols}, whole{m.rows, m.cols};
   QuantizedParts out{view(m.codes, whole, DType::kUInt8),

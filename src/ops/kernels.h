@@ -91,6 +91,7 @@ SYLVESTER_KERNELS(SYLVESTER_DECLARE)
 }  // namespace simd
 
 // kernels<float>::name and kernels<double>::name choose the body.
+// NOLINTBEGIN(bugprone-macro-parentheses): types and parameter lists stand without them
 template <class Element>
 struct Kernels;
 template <>
@@ -111,5 +112,6 @@ struct Kernels<float> {
   SYLVESTER_KERNELS(SYLVESTER_DEFINE)
 #undef SYLVESTER_DEFINE
 };
+// NOLINTEND(bugprone-macro-parentheses)
 
 }  // namespace sylvester::detail

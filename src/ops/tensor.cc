@@ -163,11 +163,13 @@ MatrixView<const T> Tensor::matrix() const {
   return {data<T>(), cols == 0 ? 0 : size_ / cols, cols};
 }
 
+// NOLINTBEGIN(bugprone-macro-parentheses): types stand without them
 #define SYLVESTER_TENSOR_TYPE(T)              \
   template T* Tensor::data<T>();              \
   template const T* Tensor::data<T>() const;  \
   template MatrixView<T> Tensor::matrix<T>(); \
   template MatrixView<const T> Tensor::matrix<T>() const;
+// NOLINTEND(bugprone-macro-parentheses)
 SYLVESTER_TENSOR_TYPE(float)
 SYLVESTER_TENSOR_TYPE(double)
 SYLVESTER_TENSOR_TYPE(std::int32_t)

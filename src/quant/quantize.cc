@@ -19,7 +19,6 @@ namespace {
 
 using detail::Engine;
 using detail::Geometry;
-using detail::Sink;
 using detail::StatsSum;
 
 // Casts and quantization_error work on rows in pieces of this length.

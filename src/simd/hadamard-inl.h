@@ -375,10 +375,12 @@ void BaseColumns(const float* in, std::int64_t in_pitch, Out* out, std::int64_t 
          post + row * post_step, post_step);
     row += rows;
   };
+  // NOLINTBEGIN(bugprone-infinite-loop): run() moves row
   if constexpr (kMaxBits >= 4 && kCols <= 2) {
     while (row + 12 <= base) run(BaseTile<2, 6, kCols, Out>, 12);
   }
   while (row + 6 <= base) run(BaseTile<1, 6, kCols, Out>, 6);
+  // NOLINTEND(bugprone-infinite-loop)
   if (base - row == 4) run(BaseTile<1, 4, kCols, Out>, 4);
   if (base - row == 2) run(BaseTile<1, 2, kCols, Out>, 2);
 }

@@ -381,7 +381,7 @@ SYLVESTER_KERNELS(SYLVESTER_EXPORT)
 
 namespace simd {
 #define SYLVESTER_DISPATCH(R, name, parameters, arguments) \
-  R name parameters noexcept { return HWY_DYNAMIC_DISPATCH(name) arguments; }
+  R name parameters noexcept { return HWY_DYNAMIC_DISPATCH(name) arguments; }  // NOLINT
 SYLVESTER_KERNELS(SYLVESTER_DISPATCH)
 #undef SYLVESTER_DISPATCH
 }  // namespace simd

@@ -29,7 +29,7 @@ struct MatrixView {
                        "; want rows, cols >= 0 and stride >= cols");
     }
   }
-  // A view of T is a view of const T.
+  // A view of T is a view of const T. NOLINTNEXTLINE(google-explicit-constructor): on purpose
   constexpr operator MatrixView<const T>() const requires(!std::is_const_v<T>) {
     return {data, rows, cols, stride};
   }

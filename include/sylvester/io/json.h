@@ -74,7 +74,7 @@ class JsonValue {
   bool get_bool(std::string_view key, bool fallback) const;
   std::int64_t get_int(std::string_view key, std::int64_t fallback) const;
   double get_double(std::string_view key, double fallback) const;
-  std::string get_string(std::string_view key, std::string fallback) const;
+  std::string get_string(std::string_view key, std::string_view fallback) const;
   // FormatError for the first key of an object that is not in `known`; it names the nearest one.
   void refuse_unknown_keys(std::span<const std::string_view> known) const;
 
