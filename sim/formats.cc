@@ -37,6 +37,8 @@ std::string codes_json(const Format& f) {
   json.begin_array();
   for (std::uint32_t code = 0; code < std::uint32_t{1} << f.bits; ++code) {
     json.begin_object().key("code").value(std::int64_t{code});
+    json.key("bits").value(code_bits_text(code, f.dtype));
+    json.key("class").value(code_class(code, f.dtype));
     json.key("value").value(static_cast<double>(decode_one(code, f.dtype))).end_object();
   }
   json.end_array();

@@ -214,6 +214,14 @@ std::string describe_format(DType dtype) {
   return out;
 }
 
+std::string code_bits_text(std::uint32_t code, DType dtype) {
+  return bits(code, layout(format(dtype).dtype));
+}
+
+std::string code_class(std::uint32_t code, DType dtype) {
+  return kind_name(code, layout(format(dtype).dtype));
+}
+
 std::string code_table(DType dtype) {
   const Format& f = format(dtype);
   const Layout l = layout(dtype);

@@ -64,9 +64,9 @@ TEST(LargeArrays, EncodeDecodeAndPack) {
              std::bit_cast<std::uint32_t>(values[static_cast<std::size_t>(i & 0xFF)]);
     });
   }
-  for (const auto& [dtype, packing, mask] :
-       {std::tuple{DType::kFloat4E2M1FN, Packing::kPairs, 15},
-        std::tuple{DType::kFloat6E3M2FN, Packing::kSixes, 63}}) {
+  for (const DType dtype : {DType::kFloat4E2M1FN, DType::kFloat6E3M2FN}) {
+    const Packing packing = natural_packing(dtype);
+    const int mask = (1 << format(dtype).bits) - 1;
     Buffer<std::uint8_t> packed(packed_bytes(kCount, packing)), back(kCount);
     pack(codes.span(), dtype, packing, packed.span());
     unpack(packed.span(), dtype, packing, back.span());

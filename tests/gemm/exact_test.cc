@@ -52,9 +52,10 @@ TEST(Exact, Fp8EqualsIntegerArithmeticSpecialsIncluded) {
   const Accumulation exact = parse_accumulation("exact");
   std::mt19937_64 random(11);
   for (const bool specials : {false, true}) {
-    for (const auto& [fa, fb] : {std::pair(DType::kFloat8E4M3FN, DType::kFloat8E4M3FN),
-                                 {DType::kFloat8E5M2, DType::kFloat8E5M2},
-                                 {DType::kFloat8E4M3FN, DType::kFloat8E5M2}}) {
+    for (const auto& formats : {std::pair(DType::kFloat8E4M3FN, DType::kFloat8E4M3FN),
+                                {DType::kFloat8E5M2, DType::kFloat8E5M2},
+                                {DType::kFloat8E4M3FN, DType::kFloat8E5M2}}) {
+      const DType fa = formats.first, fb = formats.second;
       std::vector<std::uint8_t> A(M * K), B(N * K);
       const auto draw = [&](DType f) {
         std::uint8_t code = 0;

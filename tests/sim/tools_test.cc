@@ -111,6 +111,12 @@ TEST_F(Tools, FormatsDoctorInspectValidateHelp) {
   EXPECT_NE(run({"formats", "e2m1", "--check", "2.5"}).out.find("2"), std::string::npos);
   const Finished table = run({"formats", "int4", "--table", "--json"});
   EXPECT_EQ(io::parse_json(table.out, "stdout").size(), 16);
+  const Finished e5m2 = run({"formats", "e5m2", "--table", "--json"});
+  const auto codes = io::parse_json(e5m2.out, "stdout").items();
+  ASSERT_EQ(codes.size(), 256u);
+  EXPECT_EQ(codes[0x7C].at("class").as_string(), "infinity");
+  EXPECT_EQ(codes[0x83].at("class").as_string(), "subnormal");
+  EXPECT_EQ(codes[0x83].at("bits").as_string(), "1 00000 11");
   const Finished doctor = run({"doctor", "--json"});
   EXPECT_EQ(doctor.code, 0) << doctor.out;
   EXPECT_TRUE(io::parse_json(doctor.out, "stdout").at("healthy").as_bool());

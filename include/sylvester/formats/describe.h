@@ -1,6 +1,7 @@
 // The formats in words and tables: what the program prints and docs/formats.md is made of.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,10 @@ std::string describe_format(DType dtype);
 // Every code of a format of at most 8 bits: code, bits, class, value. 16-bit formats: the codes at
 // the ends of each class.
 std::string code_table(DType dtype);
+// "0 0001 000": sign, exponent, mantissa of a code.
+std::string code_bits_text(std::uint32_t code, DType dtype);
+// "zero", "subnormal", "normal", "infinity", "NaN" or "integer".
+std::string code_class(std::uint32_t code, DType dtype);
 // How one number is rounded, step by step: its exponent, the last place of the target, the two
 // neighbours with their codes, the decision, overflow, the result and its error.
 // Errors: ValueError when `to` is no format of formats().
