@@ -38,6 +38,8 @@ const std::vector<std::string>& specs() {
       "float8_e4m3fn:col",
       "int4:group=32",
       "float8_e4m3fn:block=1x128",
+      "float8_e4m3fn:block=1x128:rule=rceil",
+      "float8_e5m2:row:rule=floor",
       "float8_e5m2:block=128x128",
       "int8:block=32x32",
       "int8:block=7x5",
