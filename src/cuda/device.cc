@@ -109,6 +109,36 @@ Stream::~Stream() {
 
 void Stream::synchronize() const { cuda::synchronize(handle_); }
 
+Graph::Graph(const Stream& stream, const std::function<void()>& work) {
+  const cudaStream_t native = detail::native(stream.handle());
+  cudaGraph_t graph = nullptr;
+  detail::check(cudaStreamBeginCapture(native, cudaStreamCaptureModeThreadLocal), "graph");
+  try {
+    work();
+  } catch (...) {
+    cudaStreamEndCapture(native, &graph);
+    cudaGraphDestroy(graph);
+    cudaGetLastError();
+    throw;
+  }
+  detail::check(cudaStreamEndCapture(native, &graph), "graph");
+  cudaGraphExec_t exec = nullptr;
+  const cudaError_t status = cudaGraphInstantiate(&exec, graph, 0);
+  cudaGraphDestroy(graph);
+  detail::check(status, "graph");
+  handle_ = exec;
+}
+
+Graph::~Graph() {
+  if (handle_ != nullptr) cudaGraphExecDestroy(static_cast<cudaGraphExec_t>(handle_));
+}
+
+void Graph::launch(const Stream& stream) const {
+  detail::check(
+      cudaGraphLaunch(static_cast<cudaGraphExec_t>(handle_), detail::native(stream.handle())),
+      "graph");
+}
+
 void synchronize(StreamHandle stream) {
   detail::check(cudaStreamSynchronize(detail::native(stream)), "device work");
 }

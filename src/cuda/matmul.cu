@@ -51,7 +51,7 @@ void check_shapes(const DeviceOperand& A, const DeviceOperand& B, const DeviceMa
   throw UnsupportedError(
       "matmul on the device: no product of '" + to_string(A.matrix->spec) + "' and '" +
       to_string(B.matrix->spec) + "' under '" + to_string(accumulation) +
-      "'; FP8 with one scale a tensor takes sm90-cublaslt and sm90-cublaslt-fast, int8 takes "
+      "'; FP8 with one scale a tensor takes sm90-cublaslt and sm90-cublaslt-fast, integers take "
       "int32, everything exact in bfloat16 goes through matmul_decoded; the CPU takes the rest");
 }
 
@@ -59,6 +59,7 @@ cudaDataType_t lt_type(DType dtype) {
   return dtype == DType::kFloat8E5M2 ? CUDA_R_8F_E5M2
          : dtype == DType::kFloat32  ? CUDA_R_32F
          : dtype == DType::kBFloat16 ? CUDA_R_16BF
+         : dtype == DType::kFloat16  ? CUDA_R_16F
                                      : CUDA_R_8F_E4M3;
 }
 
@@ -110,7 +111,7 @@ void int8_product(const DeviceOperand& A, const DeviceOperand& B, const DeviceMa
     return x.matrix->spec.granularity == (x.transposed ? Granularity::kColumn : Granularity::kRow);
   };
   const auto fits = [&](const DeviceOperand& x) {
-    return x.matrix->spec.format == DType::kInt8 && !x.matrix->spec.asymmetric &&
+    return is_integer(x.matrix->spec.format) && !x.matrix->spec.asymmetric &&
            (one_scale(*x.matrix) || rows_of(x));
   };
   if (!fits(A) || !fits(B)) no_product(A, B, {AccumulationKind::kInt32, "int32"});
@@ -257,19 +258,20 @@ void product(const DeviceMatrix& A, bool transpose_a, const DeviceMatrix& B, boo
   }
   const bool policy = accumulation.name == "sm90-cublaslt" || accumulation.name == "sm90-wgmma" ||
                       accumulation.name == "blas";
-  const bool types = A.dtype == DType::kBFloat16 && B.dtype == DType::kBFloat16 &&
-                     (C.dtype == DType::kBFloat16 || C.dtype == DType::kFloat32);
+  const bool types = (A.dtype == DType::kBFloat16 || A.dtype == DType::kFloat16) &&
+                     B.dtype == A.dtype && (C.dtype == A.dtype || C.dtype == DType::kFloat32);
   if (!policy || !types || accumulation.promote != 0) {
-    throw UnsupportedError("product on the device: " + std::string(to_string(A.dtype)) + " x " +
-                           std::string(to_string(B.dtype)) + " to " +
-                           std::string(to_string(C.dtype)) + " under '" + to_string(accumulation) +
-                           "'; want bfloat16 operands, a float32 or bfloat16 result, and "
-                           "'sm90-cublaslt' or 'sm90-wgmma'");
+    throw UnsupportedError(
+        "product on the device: " + std::string(to_string(A.dtype)) + " x " +
+        std::string(to_string(B.dtype)) + " to " + std::string(to_string(C.dtype)) + " under '" +
+        to_string(accumulation) +
+        "'; want bfloat16 or float16 operands, a result of their type or float32, "
+        "and 'sm90-cublaslt' or 'sm90-wgmma'");
   }
   if (C.size() == 0) return;
   LtProblem p;
   p.m = m, p.n = n, p.k = k;
-  p.a = p.b = CUDA_R_16BF;
+  p.a = p.b = lt_type(A.dtype);
   p.c = lt_type(C.dtype);
   p.transpose_a = transpose_a, p.transpose_b = transpose_b;
   p.stride_a = A.stride, p.stride_b = B.stride, p.stride_c = C.stride;

@@ -253,14 +253,15 @@ void CudaNumerics::multiply(const DeviceOperand& A, const DeviceOperand& B,
   if (a.format == DType::kBFloat16 && b.format == DType::kBFloat16) {
     return multiply_bfloat16(A, B, accumulation, C);
   }
-  const bool int8 = a.format == DType::kInt8 && b.format == DType::kInt8;
   if (accumulation.kind != AccumulationKind::kBlas) {
-    // On the tensor cores integers are exact under every policy that takes them.
-    const bool integer = int8 && accumulation.kind == AccumulationKind::kHardware;
-    return cuda::matmul(A, B, integer ? parse_accumulation("int32") : accumulation, C, stream_);
+    // On the tensor cores int8 is exact under every policy that takes it.
+    const bool exact = a.format == DType::kInt8 && b.format == DType::kInt8 &&
+                       accumulation.kind == AccumulationKind::kHardware;
+    return cuda::matmul(A, B, exact ? parse_accumulation("int32") : accumulation, C, stream_);
   }
-  const bool scaled = one_scale(a) && one_scale(b);
-  if (int8 && scaled) return cuda::matmul(A, B, parse_accumulation("int32"), C, stream_);
+  if (is_integer(a.format) && is_integer(b.format) && one_scale(a) && one_scale(b)) {
+    return cuda::matmul(A, B, parse_accumulation("int32"), C, stream_);
+  }
   if (fp8_product(A, B)) {
     return cuda::matmul(A, B, parse_accumulation("sm90-cublaslt-fast"), C, stream_);
   }

@@ -3,7 +3,6 @@
 #include <optional>
 
 #include "cuda_test_util.h"
-#include "sylvester/cuda/linear.h"
 #include "sylvester/formats/convert.h"
 #include "sylvester/gemm/matmul.h"
 
@@ -42,10 +41,13 @@ cuda::DeviceQuantized device(std::int64_t rows, std::int64_t cols, const char* s
   return q;
 }
 
-std::vector<std::uint16_t> bf16(std::vector<float> x) {
+std::vector<std::uint16_t> sixteen(const std::vector<float>& x, DType to) {
   std::vector<std::uint16_t> out(x.size());
-  encode16(x, DType::kBFloat16, out);
+  encode16(x, to, out);
   return out;
+}
+std::vector<std::uint16_t> bf16(const std::vector<float>& x) {
+  return sixteen(x, DType::kBFloat16);
 }
 
 // Runs f and says which split of K cuBLASLt would not do.
@@ -97,32 +99,47 @@ TEST(CudaMatmul, Fp8EqualsTheEmulatedPolicies) {
   }
 }
 
-TEST(CudaMatmul, Bfloat16EqualsTheEmulatedPolicy) {
-  SYLVESTER_NEEDS_DEVICE();
+void expect_sixteen_bit_products(DType dtype) {
   std::uint64_t seed = 1;
   for (const Shape& s : kShapes) {
-    const QuantizedMatrix a = host(s.m, s.k, "bfloat16", seed);
-    const QuantizedMatrix b = host(s.n, s.k, "bfloat16", seed + 50);
-    const auto bits = [](const QuantizedMatrix& q) {
-      return test::on_device(bf16({q.values.begin(), q.values.end()}));
+    const std::string spec(to_string(dtype));
+    const QuantizedMatrix a = host(s.m, s.k, spec.c_str(), seed);
+    const QuantizedMatrix b = host(s.n, s.k, spec.c_str(), seed + 50);
+    const auto bits = [&](const QuantizedMatrix& q) {
+      return test::on_device(sixteen({q.values.begin(), q.values.end()}, dtype));
     };
     const cuda::DeviceBuffer da = bits(a), db = bits(b);
-    const cuda::DeviceMatrix A(da.data(), DType::kBFloat16, s.m, s.k);
-    const cuda::DeviceMatrix B(db.data(), DType::kBFloat16, s.n, s.k);
+    const cuda::DeviceMatrix A(da.data(), dtype, s.m, s.k), B(db.data(), dtype, s.n, s.k);
     for (const char* policy :
          {"sm90-cublaslt", "sm90-cublaslt:splitk=2", "sm90-cublaslt:splitk=4"}) {
       if (s.k < 512 && std::string(policy).find("splitk") != std::string::npos) continue;
-      const std::string what = std::string("bf16 ") + policy + " " + text(s);
-      const cuda::DeviceArray C(DType::kFloat32, s.m, s.n);
+      const std::string what = spec + " " + policy + " " + text(s);
+      const cuda::DeviceArray C(DType::kFloat32, s.m, s.n), narrow(dtype, s.m, s.n);
       const Accumulation accumulation = parse_accumulation(policy);
-      if (!offered([&] { cuda::product(A, false, B, false, accumulation, C); }, what)) continue;
+      const auto run = [&] {
+        cuda::product(A, false, B, false, accumulation, C);
+        cuda::product(A, false, B, false, accumulation, narrow);
+      };
+      if (!offered(run, what)) continue;
       std::vector<float> want(static_cast<std::size_t>(s.m * s.n));
       matmul(a, b, accumulation, {want.data(), s.m, s.n});
       cuda::synchronize();
       test::mismatches(test::from_device<float>(C.data(), s.m * s.n), want, what);
+      test::mismatches(test::from_device<std::uint16_t>(narrow.data(), s.m * s.n),
+                       sixteen(want, dtype), what + " rounded");
     }
     ++seed;
   }
+}
+
+TEST(CudaMatmul, Bfloat16EqualsTheEmulatedPolicy) {
+  SYLVESTER_NEEDS_DEVICE();
+  expect_sixteen_bit_products(DType::kBFloat16);
+}
+
+TEST(CudaMatmul, Float16EqualsTheEmulatedPolicy) {
+  SYLVESTER_NEEDS_DEVICE();
+  expect_sixteen_bit_products(DType::kFloat16);
 }
 
 TEST(CudaMatmul, Int8EqualsTheCpu) {
@@ -138,7 +155,7 @@ TEST(CudaMatmul, Int8EqualsTheCpu) {
   }
   std::uint64_t seed = 1;
   for (const Shape& s : shapes) {
-    for (const char* spec : {"int8", "int8:row"}) {
+    for (const char* spec : {"int8", "int8:row", "int4", "int5:row"}) {
       const QuantizedMatrix a = host(s.m, s.k, spec, seed);
       const QuantizedMatrix b = host(s.n, s.k, spec, seed + 9);
       expect_product(a, b, device(s.m, s.k, spec, seed), device(s.n, s.k, spec, seed + 9), "int32",
@@ -184,74 +201,6 @@ TEST(CudaMatmul, NarrowFormatsThroughBfloat16) {
   }
 }
 
-// The same linear from the CPU's functions.
-void expect_linear(std::int64_t T, std::int64_t in, std::int64_t out, int level, const char* format,
-                   const char* policy) {
-  const std::string what =
-      std::string("HALO-") + std::to_string(level) + " " + format + " " + text({T, out, in});
-  const Accumulation accumulation = parse_accumulation(policy);
-  const QuantSpec spec = parse_quant_spec(format);
-  const auto values = [&](std::int64_t count, std::uint64_t seed,
-                          std::vector<std::uint16_t>& bits) {
-    std::vector<float> x = test::numbers(count, Fill::kOutliers, seed);
-    bits = bf16(x);
-    decode16(bits, DType::kBFloat16, x);
-    return x;
-  };
-  std::vector<std::uint16_t> xb, wb, eb;
-  const std::vector<float> x = values(T * in, 1, xb), w = values(out * in, 2, wb),
-                           e = values(T * out, 3, eb);
-  const auto coded = [&](const std::vector<float>& m, std::int64_t rows, std::int64_t cols,
-                         bool right, bool left) {
-    QuantizedMatrix q;
-    rotate_quantize({m.data(), rows, cols}, {.rows = right, .cols = left}, spec, q);
-    return q;
-  };
-  const QuantizedMatrix qx = coded(x, T, in, level >= 1, false);
-  const QuantizedMatrix qw = coded(w, out, in, level >= 1, false);
-  const QuantizedMatrix qe = coded(e, T, out, false, false);
-  const QuantizedMatrix ql = level == 2 ? coded(e, T, out, false, true) : qe;
-  const auto multiply = [&](const Operand& a, const Operand& b) {
-    std::vector<float> c(static_cast<std::size_t>(a.rows() * b.rows()));
-    matmul(a, b, accumulation, {c.data(), a.rows(), b.rows()});
-    return bf16(c);
-  };
-  const std::vector<std::uint16_t> y = multiply(qx, qw);
-  std::vector<std::uint16_t> dx = multiply(ql, {qw, true}), dw = multiply({qe, true}, {qx, true});
-  const auto undo = [&](std::vector<std::uint16_t>& m, std::int64_t rows, bool left) {
-    const MatrixView<const std::uint16_t> from(m.data(), rows, in);
-    const MatrixView<std::uint16_t> to(m.data(), rows, in);
-    if (level >= 1) hadamard_rows(from, to, {.inverse = true});
-    if (left) hadamard_cols(from, to, {.inverse = true});
-  };
-  undo(dx, T, level == 2);
-  undo(dw, out, false);
-
-  const cuda::DeviceBuffer X = test::on_device(xb), W = test::on_device(wb),
-                           E = test::on_device(eb);
-  const cuda::DeviceArray Y(DType::kBFloat16, T, out), dX(DType::kBFloat16, T, in),
-      dW(DType::kBFloat16, out, in);
-  cuda::HaloLinear linear(T, in, out, {level, spec, accumulation});
-  linear.forward({X.data(), DType::kBFloat16, T, in}, {W.data(), DType::kBFloat16, out, in}, Y);
-  linear.backward({E.data(), DType::kBFloat16, T, out}, dX, dW);
-  cuda::synchronize();
-  test::mismatches(test::from_device<std::uint16_t>(Y.data(), T * out), y, what + " Y");
-  test::mismatches(test::from_device<std::uint16_t>(dX.data(), T * in), dx, what + " dX");
-  test::mismatches(test::from_device<std::uint16_t>(dW.data(), out * in), dw, what + " dW");
-}
-
-TEST(CudaLinear, HaloEqualsTheCpu) {
-  SYLVESTER_NEEDS_DEVICE();
-  for (int level = 0; level <= 2; ++level) {
-    expect_linear(128, 256, 384, level, "float8_e4m3fn", "sm90-cublaslt-fast");
-    expect_linear(128, 256, 384, level, "float8_e4m3fn", "sm90-cublaslt");
-    expect_linear(256, 192, 64, level, "int8", "int32");
-    expect_linear(128, 384, 256, level, "int8", "int32");
-    expect_linear(64, 4096, 128, level, "float8_e4m3fn", "sm90-cublaslt-fast");
-    expect_linear(64, 4096, 128, level, "int8", "int32");
-  }
-}
-
 TEST(CudaMatmul, BadCallsAreNamed) {
   SYLVESTER_NEEDS_DEVICE();
   const cuda::DeviceQuantized a = device(16, 32, "float8_e4m3fn", 1);
@@ -266,8 +215,6 @@ TEST(CudaMatmul, BadCallsAreNamed) {
   cuda::DeviceQuantized untransposed = device(16, 16, "float8_e4m3fn", 1);
   untransposed.codes_t = {};
   EXPECT_THROW(cuda::matmul({untransposed, true}, {untransposed, true}, fast, C), ShapeError);
-  EXPECT_THROW(cuda::HaloLinear(64, 64, 64, {.level = 3}), ValueError);
-  EXPECT_THROW(cuda::HaloLinear(64, 9, 64, {.level = 1}), ShapeError);
 }
 
 }  // namespace

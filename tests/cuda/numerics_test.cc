@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 
 #include <cmath>
+#include <memory>
 #include <utility>
 
 #include "cuda_test_util.h"
@@ -191,6 +192,9 @@ TEST(CudaNumerics, LinearRecipesEqualTheCpu) {
   for (const Case& c : {Case{"halo0-fp8+bf16", "sm90-cublaslt-fast", {128, 256, 384}},
                         {"halo1-fp8+bf16", "sm90-cublaslt", {128, 192, 256}},
                         {"halo2-fp8+bf16", "sm90-cublaslt-fast", {112, 256, 128}},
+                        {"halo1-fp8+bf16", "sm90-cublaslt-fast", {64, 4096, 128}},
+                        {"halo2-int8+bf16", "int32", {64, 4096, 128}},
+                        {"halo1-int8+bf16", "int32", {128, 384, 256}},
                         {"halo0-e4m3/e5m2+bf16", "sm90-cublaslt-fast", {64, 128, 96}},
                         {"halo2-int8+bf16", "int32", {256, 192, 64}},
                         {"halo2-int8+bf16", "int32", {100, 96, 80}},
@@ -208,6 +212,46 @@ TEST(CudaNumerics, LinearRecipesEqualTheCpu) {
     test::mismatches(got.Y, want.Y, std::string(c.recipe) + " Y");
     test::mismatches(got.dX, want.dX, std::string(c.recipe) + " dX");
     test::mismatches(got.dW, want.dW, std::string(c.recipe) + " dW");
+  }
+}
+
+// Forward and backward in one graph: after a first call nothing is allocated and nothing waits.
+TEST(CudaNumerics, ALinearFitsInOneGraph) {
+  SYLVESTER_NEEDS_DEVICE();
+  const Shape shape{128, 256, 384};
+  const std::vector<float> x = bfloat16_values(128 * 256, Fill::kOutliers, 12);
+  const std::vector<float> w = bfloat16_values(384 * 256, Fill::kRandom, 13);
+  const std::vector<float> e = bfloat16_values(128 * 384, Fill::kRandom, 14);
+  for (const auto& [name, policy] :
+       {std::pair{"halo2-int8+bf16", "int32"}, {"halo1-fp8+bf16", "sm90-cublaslt-fast"}}) {
+    const Layer want = run(Device::kCuda, parse_recipe(name), policy, shape, x, w, e);
+    const cuda::Stream stream;
+    const std::unique_ptr<Numerics> card = make_cuda_numerics(stream.handle());
+    const DType bf16 = DType::kBFloat16;
+    const Tensor W = on(Device::kCuda, w, {384, 256}, bf16),
+                 E = on(Device::kCuda, e, {128, 384}, bf16);
+    Tensor X = card->allocate({128, 256}, bf16), Y = card->allocate({128, 384}, bf16);
+    Tensor dX = card->allocate({128, 256}, bf16), dW = card->allocate({384, 256}, bf16);
+    LinearGroup group({W}, 5);
+    group.set_recipe(parse_recipe(name), parse_accumulation(policy));
+    const auto step = [&] {
+      Tensor* const out[] = {&Y};
+      const Tensor* const errors[] = {&E};
+      Tensor* const gradients[] = {&dW};
+      group.weights_changed();
+      group.forward(*card, X, out, true, 11, 3);
+      group.backward(*card, errors, dX, gradients, true);
+    };
+    card->fill(X, 1.0);
+    step();
+    stream.synchronize();
+    const cuda::Graph graph(stream, step);
+    card->upload(x, X);
+    graph.launch(stream);
+    stream.synchronize();
+    test::mismatches(values_of(Y), want.Y, std::string(name) + " Y");
+    test::mismatches(values_of(dX), want.dX, std::string(name) + " dX");
+    test::mismatches(values_of(dW), want.dW, std::string(name) + " dW");
   }
 }
 

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <utility>
 
@@ -52,6 +53,24 @@ using StreamHandle = void*;
 
 // Waits for all work of a stream. Errors: Error with the device's message.
 void synchronize(StreamHandle stream = nullptr);
+
+// Work recorded once and run again as one launch. Capture what was run before with the same shapes:
+// tables, work space and algorithm choices are made outside.
+class Graph {
+ public:
+  // What `work` puts on the stream. Errors: Error when something in it cannot be captured.
+  Graph(const Stream& stream, const std::function<void()>& work);
+  ~Graph();
+  Graph(Graph&& other) noexcept : handle_(std::exchange(other.handle_, nullptr)) {}
+  Graph& operator=(Graph&& other) noexcept {
+    std::swap(handle_, other.handle_);
+    return *this;
+  }
+  void launch(const Stream& stream) const;
+
+ private:
+  void* handle_ = nullptr;  // cudaGraphExec_t
+};
 
 // Untyped device memory. Errors: Error "out of device memory" with bytes asked for and free.
 class DeviceBuffer {

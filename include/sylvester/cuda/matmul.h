@@ -20,11 +20,11 @@ struct DeviceOperand {
 // C[m, n] = sum_k A[m, k] B[n, k] times the scales. Shapes: A [M, K], B [N, K], C [M, N]
 // (kFloat32 or kBFloat16, contiguous); both operands have their rows along K.
 // FP8 pairs: "sm90-cublaslt" (sums promoted to float32 every 128 products) or "sm90-cublaslt-fast";
-// int8: "int32". One scale a tensor each (int8 also one a row). M, N, K multiples of 16 for FP8,
-// any for int8. ":splitk=N" asks for an algorithm that cuts K in N slices. Errors: ShapeError;
-// UnsupportedError for operands or policies the card has no such product for; ValueError for a
-// scale that is not aligned to 16 bytes. Determinism: bit-exact; equal to matmul() of the CPU under
-// the policy, with C rounded once.
+// integers: "int32". One scale a tensor each (integers also one a row). M, N, K multiples of 16 for
+// FP8, any for integers. ":splitk=N" asks for an algorithm that cuts K in N slices. Errors:
+// ShapeError; UnsupportedError for operands or policies the card has no such product for;
+// ValueError for a scale that is not aligned to 16 bytes. Determinism: bit-exact; equal to matmul()
+// of the CPU under the policy, with C rounded once.
 void matmul(const DeviceOperand& A, const DeviceOperand& B, const Accumulation& accumulation,
             const DeviceMatrix& C, StreamHandle queue = nullptr);
 
@@ -35,9 +35,9 @@ void matmul_decoded(const DeviceOperand& A, const DeviceOperand& B,
                     const Accumulation& accumulation, const DeviceMatrix& C, DeviceBuffer& work,
                     StreamHandle queue = nullptr);
 
-// C = op(A) op(B)' of bfloat16 matrices, op = transpose when asked: op(A) [M, K], op(B) [N, K].
-// Policy "sm90-cublaslt" of bfloat16 operands, ":splitk=N" as above. `scale`: one device float that
-// multiplies the result, or nullptr.
+// C = op(A) op(B)' of bfloat16 (or float16) matrices, op = transpose when asked: op(A) [M, K],
+// op(B) [N, K]; C of their type or float32. Policy "sm90-cublaslt" of such operands, ":splitk=N" as
+// above. `scale`: one device float that multiplies the result, or nullptr.
 void product(const DeviceMatrix& A, bool transpose_a, const DeviceMatrix& B, bool transpose_b,
              const Accumulation& accumulation, const DeviceMatrix& C, const float* scale = nullptr,
              StreamHandle queue = nullptr);
