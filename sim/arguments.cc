@@ -12,6 +12,7 @@
 #include "sylvester/core/parallel.h"
 #include "sylvester/core/target.h"
 #include "sylvester/io/json.h"
+#include "sylvester/ops/numerics.h"
 
 namespace sylvester::sim {
 namespace {
@@ -189,13 +190,26 @@ void add_out_options(OptionTable& table, CommonOptions& common) {
   table.add_flag("force", "write into a folder that is not empty", common.force);
 }
 
+namespace {
+void apply_machine(const CommonOptions& common) {
+  if (common.threads > 0) set_num_threads(static_cast<int>(common.threads));
+  set_target(parse_target(common.target));
+}
+}  // namespace
+
 void apply(const CommonOptions& common) {
   if (common.backend != "cpu") {
     throw UnsupportedError("backend '" + common.backend +
-                           "': this program computes on the CPU only; use --backend cpu");
+                           "': this command computes on the CPU only; use --backend cpu");
   }
-  if (common.threads > 0) set_num_threads(static_cast<int>(common.threads));
-  set_target(parse_target(common.target));
+  apply_machine(common);
+}
+
+Device apply_on_device(const CommonOptions& common) {
+  apply_machine(common);
+  const Device device = common.backend == "cuda" ? Device::kCuda : Device::kCpu;
+  numerics(device);  // its error names what is missing
+  return device;
 }
 
 }  // namespace sylvester::sim

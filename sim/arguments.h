@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "sylvester/ops/tensor.h"
 #include "sylvester/train/option_table.h"
 
 namespace sylvester::sim {
@@ -70,7 +71,11 @@ void add_compute_options(OptionTable& table,
                          CommonOptions& common);  // seed, threads, target, backend
 void add_machine_options(OptionTable& table, CommonOptions& common);  // the last three
 void add_out_options(OptionTable& table, CommonOptions& common);      // out, force
-// Sets threads and target. UnsupportedError for a backend this build lacks.
+// Sets threads and target. UnsupportedError for the backend "cuda": most commands compute on the
+// CPU.
 void apply(const CommonOptions& common);
+// The same for commands whose arithmetic the card has too. UnsupportedError without a card, or in a
+// build without CUDA.
+Device apply_on_device(const CommonOptions& common);
 
 }  // namespace sylvester::sim

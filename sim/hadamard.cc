@@ -8,6 +8,7 @@
 #include "program.h"
 #include "sylvester/core/error.h"
 #include "sylvester/io/json.h"
+#include "sylvester/ops/numerics.h"
 
 namespace sylvester::sim {
 namespace {
@@ -63,11 +64,21 @@ int check_matrix(std::int64_t n, bool as_json) {
 // Transforms in the array's own precision: float64 stays, everything else is float32.
 template <class T>
 AxisLayout transform(const io::NpyArray& array, std::vector<T> flat, std::int64_t axis,
-                     const HadamardOptions& h, const std::string& out) {
+                     const HadamardOptions& h, Device device, const std::string& out) {
   const AxisLayout m = axis_layout(array, axis);
   std::vector<T> values = to_axis_order(m, std::move(flat));
   const MatrixView<T> view(values.data(), m.rows, m.cols);
-  hadamard_rows(view, view, h);
+  if (device == Device::kCpu) {
+    hadamard_rows(view, view, h);
+  } else if constexpr (std::is_same_v<T, float>) {
+    Numerics& card = numerics(device);
+    Tensor x = card.allocate({m.rows, m.cols});
+    card.upload(values, x);
+    card.hadamard(x, false, h, x);
+    card.download(x, values);
+  } else {
+    throw UnsupportedError("hadamard: a float64 array on the card; use --backend cpu");
+  }
   const std::vector<T> result = to_array_order(m, values.data());
   io::write_npy(out, io::make_array(std::span<const T>(result), m.shape));
   return m;
@@ -100,7 +111,7 @@ int run_hadamard(Words words) {
   if (arguments.dry_run) {  // the array, the matrix, the result
     return arguments.show_plan({.memory_bytes = o.in.empty() ? 0 : 3 * bytes_of(o.in)});
   }
-  apply(o.common);
+  const Device device = apply_on_device(o.common);
   if (o.check > 0) return check_matrix(o.check, arguments.json);
   if (o.in.empty() || o.out.empty()) throw ValueError("hadamard: want IN and OUT, or --check N");
   if (kind_of(o.out) != FileKind::kNpy) throw ValueError("hadamard: OUT must be a .npy file");
@@ -114,9 +125,9 @@ int run_hadamard(Words words) {
   AxisLayout m;
   if (array.dtype == "f8") {
     const std::span<const double> values = array.as<double>();
-    m = transform(array, std::vector<double>(values.begin(), values.end()), axis, h, o.out);
+    m = transform(array, std::vector<double>(values.begin(), values.end()), axis, h, device, o.out);
   } else {
-    m = transform(array, array.to_float32(), axis, h, o.out);
+    m = transform(array, array.to_float32(), axis, h, device, o.out);
   }
   if (arguments.json) {
     const std::int64_t order = o.block > 0 ? o.block : m.cols;

@@ -45,7 +45,7 @@ int run_matmul(Words words) {
   if (arguments.dry_run) return show_plan(arguments, a_place, b_place);
   if (format.empty()) throw ValueError("option format is required");
   if (kind_of(out) != FileKind::kNpy) throw ValueError("matmul: OUT must be a .npy file");
-  apply(common);
+  const Device device = apply_on_device(common);
   check_output(a_place, out, common.force);
   check_output(b_place, out, common.force);
   const AxisMatrix A = to_matrix(load_array(a_place), -1), B = to_matrix(load_array(b_place), -1);
@@ -54,7 +54,7 @@ int run_matmul(Words words) {
   emulate_product(A.view(), B.view(), parse_quant_spec(format),
                   parse_quant_spec(format_b.empty() ? format : format_b),
                   parse_placement(placement), parse_accumulation(accumulate),
-                  {c.data(), A.rows, B.rows}, common.seed);
+                  {c.data(), A.rows, B.rows}, common.seed, device);
   io::write_npy(out, io::make_array(std::span<const float>(c), {A.rows, B.rows}));
   if (arguments.json) {
     io::JsonWriter json(2);

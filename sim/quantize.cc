@@ -13,6 +13,7 @@
 #include "sylvester/io/checkpoint.h"
 #include "sylvester/io/json.h"
 #include "sylvester/io/tensor_file.h"
+#include "sylvester/ops/numerics.h"
 
 namespace sylvester::sim {
 namespace fs = std::filesystem;
@@ -22,6 +23,7 @@ struct Options {
   std::string in, out, format, rotate, include, exclude;
   std::int64_t axis = -1;
   CommonOptions common;
+  Device device = Device::kCpu;  // of common.backend
 };
 
 // "hadamard[:block=N][:signs=SEED]"
@@ -77,25 +79,32 @@ struct Quantized {
   std::vector<float> dequantized;  // in the array's order, the rotation undone
 };
 
+// On the device of --backend; the statistics are the CPU's.
 Quantized quantize_array(const std::string& name, const io::NpyArray& array, const Options& o,
                          std::uint32_t number) {
   Quantized q;
   q.name = name;
   q.matrix = to_matrix(array, o.axis);
   HadamardOptions rotation;
-  if (!o.rotate.empty()) {
-    rotation = parse_rotation(o.rotate);
-    hadamard_rows(q.matrix.view(), q.matrix.view(), rotation);
+  if (!o.rotate.empty()) rotation = parse_rotation(o.rotate);
+  const bool on_cpu = o.device == Device::kCpu;
+  Numerics& numerics = sylvester::numerics(o.device);
+  Tensor x = numerics.allocate({q.matrix.rows, q.matrix.cols});
+  numerics.upload(q.matrix.values, x);
+  if (!o.rotate.empty()) numerics.hadamard(x, false, rotation, x);
+  QuantizedTensor codes;
+  numerics.quantize(x, {}, parse_quant_spec(o.format), codes, {o.common.seed, 0, number},
+                    on_cpu ? &q.stats : nullptr);
+  q.codes = numerics.to_host(codes);
+  if (!on_cpu) {
+    numerics.download(x, q.matrix.values);
+    q.stats = quantization_error(q.matrix.view(), q.codes);
   }
-  q.codes =
-      quantize(q.matrix.view(), parse_quant_spec(o.format), &q.stats, {o.common.seed, 0, number});
+  numerics.dequantize(codes, x);
+  rotation.inverse = true;
+  if (!o.rotate.empty()) numerics.hadamard(x, false, rotation, x);
   std::vector<float> back(q.matrix.values.size());
-  const MatrixView<float> view(back.data(), q.matrix.rows, q.matrix.cols);
-  dequantize(q.codes, view);
-  if (!o.rotate.empty()) {
-    rotation.inverse = true;
-    hadamard_rows(view, view, rotation);
-  }
+  numerics.download(x, back);
   q.dequantized = to_array_order(q.matrix, back.data());
   return q;
 }
@@ -266,7 +275,7 @@ int run_quantize(Words words) {
     return arguments.show_plan({.memory_bytes = 4 * bytes_of(o.in)});
   }
   if (o.format.empty()) throw ValueError("option format is required");
-  apply(o.common);
+  o.device = apply_on_device(o.common);
   check_output(o.in, o.out, o.common.force);
   Progress progress(arguments.quiet);
   Report all;
