@@ -47,9 +47,14 @@ MatrixView<const T> matrix(const In<T>& array) {
           static_cast<std::int64_t>(array.shape(1))};
 }
 
-EncodeOptions encode_options(const std::string& rounding, const std::string& overflow,
-                             const std::string& nan, std::optional<std::uint64_t> seed,
-                             std::uint32_t step, std::uint32_t tensor);
+// How one call encodes: three modes and a stream, or a named library's convention.
+struct Modes {
+  std::string rounding, overflow, nan;
+  std::uint64_t seed;
+  std::uint32_t step, tensor;
+  std::optional<std::string> preset;
+  EncodeOptions options(DType to) const;
+};
 
 void bind_numerics(nb::module_& m);
 void bind_device(nb::module_& m);

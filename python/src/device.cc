@@ -140,14 +140,15 @@ class DevicePass {
 void bind_codes(nb::module_& m) {
   m.def("device_encode",
         [](const DeviceIn& x, const std::string& to, const std::string& rounding,
-           const std::string& overflow, const std::string& nan, std::optional<std::uint64_t> seed,
-           std::uint32_t step, std::uint32_t tensor) {
-          const EncodeOptions options = encode_options(rounding, overflow, nan, seed, step, tensor);
+           const std::string& overflow, const std::string& nan, std::uint64_t seed,
+           std::uint32_t step, std::uint32_t tensor, std::optional<std::string> preset) {
           const DType format = parse_dtype(to);
+          const Modes modes{rounding, overflow, nan, seed, step, tensor, std::move(preset)};
+          const EncodeOptions options = modes.options(format);
           Tensor codes;
           run([&](Numerics& card) {
             const Tensor source = tensor_of(x);
-            codes = card.allocate(source.shape(), DType::kUInt8);
+            codes = card.allocate(source.shape(), codes_dtype(format));
             card.encode(source, format, codes, options);
           });
           return give(std::move(codes), is_integer(format));

@@ -9,15 +9,17 @@
 #include "bind.h"
 
 namespace sylvester::python {
-EncodeOptions encode_options(const std::string& rounding, const std::string& overflow,
-                             const std::string& nan, std::optional<std::uint64_t> seed,
-                             std::uint32_t step, std::uint32_t tensor) {
-  EncodeOptions options;
-  options.rounding = parse_rounding(rounding);
-  options.overflow = parse_overflow(overflow);
-  options.nan = parse_nan_mode(nan);
-  options.stream = {seed.value_or(0), step, tensor};
-  return options;
+EncodeOptions Modes::options(DType to) const {
+  EncodeOptions out;
+  if (preset) {
+    out = encode_preset(*preset, to);
+  } else {
+    out.rounding = parse_rounding(rounding);
+    out.overflow = parse_overflow(overflow);
+    out.nan = parse_nan_mode(nan);
+  }
+  out.stream = {seed, step, tensor};
+  return out;
 }
 
 namespace {
@@ -26,21 +28,6 @@ template <class T>
 std::span<const T> span(const In<T>& array) {
   return {array.data(), array.size()};
 }
-
-// The options of one call: three modes and a stream, or a named library's convention.
-struct Modes {
-  std::string rounding, overflow, nan;
-  std::uint64_t seed;
-  std::uint32_t step, tensor;
-  std::optional<std::string> preset;
-
-  EncodeOptions options(DType to) const {
-    if (!preset) return encode_options(rounding, overflow, nan, seed, step, tensor);
-    EncodeOptions out = encode_preset(*preset, to);
-    out.stream = {seed, step, tensor};
-    return out;
-  }
-};
 
 // encode_f32, encode16_f64, ...: numbers of type T to codes of type Code.
 template <class T, class Code>

@@ -53,9 +53,7 @@ def encode(x, format, rounding=None, overflow=None, nan=None, seed=None, step=0,
              nan or ("quiet_keep_sign" if wide else "canonical"), *stream(seed, step, tensor),
              preset)
     if _device.on_device(x):
-        if preset is not None:
-            raise NotImplementedError("preset on the device: name rounding, overflow and nan")
-        return _device.encode(x, name, modes[:-1])
+        return _device.encode(x, name, modes)
     array, source = bits(x)
     if source in SIXTEEN:
         encoder = _core.encode16_u16 if wide else _core.encode_u16

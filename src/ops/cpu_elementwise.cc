@@ -150,19 +150,28 @@ void CpuOps::scale(Tensor& x, double factor) {
 }
 
 void CpuOps::encode(const Tensor& x, DType to, Tensor& codes, const EncodeOptions& options) {
-  require(x.size() == codes.size(), "encode", codes, "the size of x");
-  const std::span<std::uint8_t> out(codes.data<std::uint8_t>(),
-                                    static_cast<std::size_t>(codes.size()));
+  require(x.size() == codes.size() && codes.dtype() == codes_dtype(to), "encode", codes,
+          "codes_dtype() and the size of x");
+  const auto size = static_cast<std::size_t>(codes.size());
   with_type(x, [&](auto zero) {
     using T = decltype(zero);
-    sylvester::encode(std::span<const T>(x.data<T>(), out.size()), to, out, options);
+    const std::span<const T> from(x.data<T>(), size);
+    if (codes.dtype() == DType::kUInt8) {
+      return sylvester::encode(from, to, {codes.data<std::uint8_t>(), size}, options);
+    }
+    sylvester::encode16(from, to, {reinterpret_cast<std::uint16_t*>(codes.raw()), size}, options);
   });
 }
 
 void CpuOps::decode(const Tensor& codes, DType from, Tensor& x) {
-  require(x.size() == codes.size(), "decode", x, "the size of codes");
+  require(x.size() == codes.size() && codes.dtype() == codes_dtype(from), "decode", codes,
+          "codes_dtype() and the size of x");
   const auto size = static_cast<std::size_t>(x.size());
-  sylvester::decode({codes.data<std::uint8_t>(), size}, from, {x.data<float>(), size});
+  const std::span<float> to(x.data<float>(), size);
+  if (codes.dtype() == DType::kUInt8) {
+    return sylvester::decode({codes.data<std::uint8_t>(), size}, from, to);
+  }
+  sylvester::decode16({reinterpret_cast<const std::uint16_t*>(codes.raw()), size}, from, to);
 }
 
 void CpuOps::round_to_bfloat16(Tensor& x) {

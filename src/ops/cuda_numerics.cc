@@ -131,14 +131,15 @@ void CudaNumerics::add(const Tensor& a, const Tensor& b, Tensor& out) {
 void CudaNumerics::round_to_bfloat16(Tensor& x) { cuda::round_to_bfloat16(flat(x), stream_); }
 
 void CudaNumerics::encode(const Tensor& x, DType to, Tensor& codes, const EncodeOptions& options) {
-  require(x.size() == codes.size() && codes.dtype() == DType::kUInt8, "encode", codes,
-          "uint8 of the size of x");
+  require(x.size() == codes.size() && codes.dtype() == codes_dtype(to), "encode", codes,
+          "codes_dtype() and the size of x");
   cuda::encode(flat(x).data, x.dtype(), x.size(), to, flat(codes).data, options, stream_);
 }
 
 void CudaNumerics::decode(const Tensor& codes, DType from, Tensor& x) {
-  require(x.size() == codes.size() && x.dtype() == DType::kFloat32, "decode", x,
-          "float32 of the size of codes");
+  require(x.size() == codes.size() && x.dtype() == DType::kFloat32 &&
+              codes.dtype() == codes_dtype(from),
+          "decode", x, "float32 of the size of codes, which have codes_dtype()");
   cuda::decode(flat(codes).data, from, codes.size(), static_cast<float*>(flat(x).data), stream_);
 }
 

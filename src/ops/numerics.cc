@@ -1,6 +1,7 @@
 #include "sylvester/ops/numerics.h"
 
 #include <bit>
+#include <string>
 
 #include "sylvester/core/error.h"
 #include "sylvester/ops/ops.h"
@@ -13,6 +14,13 @@ namespace sylvester {
 std::int64_t hadamard_length(std::int64_t n) {
   if (n <= 0 || has_hadamard(n)) return n;
   return static_cast<std::int64_t>(std::bit_ceil(static_cast<std::uint64_t>(n)));
+}
+
+DType codes_dtype(DType format) {
+  if (format == DType::kBFloat16 || format == DType::kFloat16) return format;
+  if (storage_bytes(format) == 1) return DType::kUInt8;
+  throw ValueError("codes of " + std::string(to_string(format)) +
+                   ": want a format of up to 8 bits, bfloat16 or float16");
 }
 
 #if defined(SYLVESTER_HAVE_CUDA)

@@ -82,6 +82,22 @@ TEST(CudaNumerics, EncodeAndDecode) {
   }
 }
 
+TEST(CudaNumerics, EncodesSixteenBitFormats) {
+  SYLVESTER_NEEDS_DEVICE();
+  const std::vector<float> x = test::numbers(4096, Fill::kAdversarial, 15);
+  for (const DType to : {DType::kBFloat16, DType::kFloat16}) {
+    std::vector<float> result[2];
+    for (const Device device : {Device::kCpu, Device::kCuda}) {
+      Numerics& n = numerics(device);
+      Tensor codes = n.allocate({4096}, codes_dtype(to)), back = n.allocate({4096});
+      n.encode(on(device, x, {4096}), to, codes, kIeeeEncode);
+      n.decode(codes, to, back);
+      result[static_cast<int>(device)] = values_of(back);
+    }
+    test::mismatches(result[1], result[0], std::string(to_string(to)));
+  }
+}
+
 TEST(CudaNumerics, HadamardTakesBlocksAndSigns) {
   SYLVESTER_NEEDS_DEVICE();
   const std::vector<float> x = test::numbers(96 * 224, Fill::kOutliers, 4);

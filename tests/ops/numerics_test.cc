@@ -42,6 +42,15 @@ TEST(Numerics, CodesAndTransformsAreThoseOfTheRoomsBelow) {
   EXPECT_EQ(std::vector<std::uint8_t>(c.data<std::uint8_t>(), c.data<std::uint8_t>() + c.size()),
             codes);
   EXPECT_EQ(values(back), decoded);
+  Tensor wide({24, 64}, codes_dtype(DType::kFloat16));
+  std::vector<std::uint16_t> wide_codes(plain.size());
+  encode16(plain, DType::kFloat16, wide_codes);
+  decode16(wide_codes, DType::kFloat16, decoded);
+  cpu.encode(x, DType::kFloat16, wide, kIeeeEncode);
+  cpu.decode(wide, DType::kFloat16, back);
+  EXPECT_EQ(values(back), decoded);
+  EXPECT_THROW(cpu.encode(x, DType::kFloat16, c), ShapeError);
+  EXPECT_THROW(codes_dtype(DType::kFloat32), ValueError);
   const HadamardOptions options{.block = 8, .signs = 3};
   for (const bool columns : {false, true}) {
     Tensor y({24, 64}), want({24, 64});

@@ -30,6 +30,10 @@ def test_encode_and_decode(x, dtype):
         codes = sy.encode(x.cuda(), name)
         same(codes, sy.encode(x, name))
         same(sy.decode(codes, name), sy.decode(sy.encode(x, name), name))
+    same(sy.encode(x.cuda(), "float8_e5m2", preset="torch"), sy.encode(x, "float8_e5m2", preset="torch"))
+    half = sy.encode(x.cuda(), "float16")
+    assert half.dtype == torch.float16
+    same(half.view(torch.int16), sy.encode(x, "float16").view(np.int16))
     drawn = sy.encode(x.cuda(), "float8_e5m2", rounding="stochastic", seed=3)
     same(drawn, sy.encode(x, "float8_e5m2", rounding="stochastic", seed=3))
     labelled = sy.encode(x.cuda(), "float8_e4m3fn").view(torch.float8_e4m3fn)

@@ -75,6 +75,10 @@ struct Rotation {
 // a token count that fits no matrix).
 std::int64_t hadamard_length(std::int64_t n);
 
+// Of a tensor that holds codes of a format: kUInt8, one code a byte, or for bfloat16 and float16
+// the format itself. Errors: ValueError for float32 and float64.
+DType codes_dtype(DType format);
+
 class Numerics {
  public:
   virtual ~Numerics() = default;
@@ -96,8 +100,8 @@ class Numerics {
   virtual void add(const Tensor& a, const Tensor& b, Tensor& out) = 0;  // out may be a or b
   // x rounded to the nearest bfloat16 values, in place.
   virtual void round_to_bfloat16(Tensor& x) = 0;
-  // Codes of formats of up to 8 bits, one a byte (kUInt8), without scales; and their values, exact,
-  // kFloat32. Equal to encode() and decode() of formats/convert.h.
+  // Codes without scales, and their values, exact, kFloat32. Codes have the dtype codes_dtype(to).
+  // Equal to encode(), encode16() and decode() of formats/convert.h.
   virtual void encode(const Tensor& x, DType to, Tensor& codes,
                       const EncodeOptions& options = {}) = 0;
   virtual void decode(const Tensor& codes, DType from, Tensor& x) = 0;
