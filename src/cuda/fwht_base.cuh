@@ -6,34 +6,13 @@
 
 #include "cuda/async_copy.cuh"
 #include "cuda/base_matrix.cuh"
+#include "cuda/block_barrier.cuh"
+#include "cuda/fwht_base_table.cuh"
 #include "cuda/fwht_steps.cuh"
 #include "cuda/row_output.cuh"
 #include "cuda/rows_job.h"
 
 namespace sylvester::cuda::detail {
-
-// Chunks of 32 elements: fewer registers a thread than the power-of-two kernels, so that more warps
-// hide each other's additions.
-inline constexpr int kBaseChunkBits = 5;
-inline constexpr int kBaseChunk = 1 << kBaseChunkBits;
-
-// Signs of output row i as bits, 1 = subtract.
-template <int kBase, bool kTransposed>
-constexpr std::uint64_t sign_mask(int i) {
-  std::uint64_t mask = 0;
-  for (int k = 0; k < kBase; ++k) {
-    const int sign = kTransposed ? base_sign(kBase, k, i) : base_sign(kBase, i, k);
-    if (sign < 0) mask |= std::uint64_t{1} << k;
-  }
-  return mask;
-}
-
-// The two halves of the doubled 40 share their first 20 terms: neighbours in this order, so that
-// the compiler computes the common part once. (Equal sums of equal terms: the same bits.)
-template <int kBase>
-constexpr int output_order(int t) {
-  return kBase == 40 ? (t & 1) * 20 + t / 2 : t;
-}
 
 template <std::uint64_t kMask, int kBase, int kWidth>
 __device__ __forceinline__ void signed_sum(const float (&x)[kBase][kWidth], float scale,
@@ -49,98 +28,50 @@ __device__ __forceinline__ void signed_sum(const float (&x)[kBase][kWidth], floa
   }
 }
 
-// Everything a tile's base pass needs to know.
-struct BaseTile {
-  const float* values;
-  std::int64_t row0;
-  int rows;
-};
-
-// K known at compile time: a thread holds the K numbers of kWidth columns in registers.
-template <int kBase, bool kTransposed, int kWidth, int kPad, class Output, int... kOut>
+// K known at compile time: a thread holds the K numbers of kWidth columns in registers. It arrives
+// at `done` when its last numbers are.
+template <class S, bool kTransposed, int kPad, class Output, int... kOut>
 __device__ __forceinline__ void unrolled_base_pass(const RowsJob& job, const Output& output,
                                                    typename Output::State& state,
-                                                   const BaseTile& tile,
+                                                   const BaseTile& tile, const BlockBarrier& done,
                                                    std::integer_sequence<int, kOut...>) {
-  const int per_row = 1 << (job.power - (kWidth == 2 ? 1 : 0));
-  for (int item = threadIdx.x; item < tile.rows * per_row; item += blockDim.x) {
-    const int row = item / per_row, j = (item - row * per_row) * kWidth;
+  constexpr int kBase = S::kBase, kWidth = S::kWidth, kWidthBits = kWidth == 4 ? 2 : kWidth - 1;
+  const int items = tile.rows << (job.power - kWidthBits), lane = threadIdx.x % 32;
+  const int first = threadIdx.x - lane, step = blockDim.x;
+  if (first >= items) done.arrive();
+  for (int start = first; start < items; start += step) {
+    const int item = min(start + lane, items - 1), row = item >> (job.power - kWidthBits);
+    const int j = (item << kWidthBits) & ((1 << job.power) - 1), at = row * job.n + j;
     float x[kBase][kWidth];
+    if (job.power >= S::kChunkBits) {  // whole chunks between the terms: equally far apart
+      std::uint32_t column = shared_address(tile.values + place<kPad, S::kChunkBits>(at));
+      const int apart = place<kPad, S::kChunkBits>(1 << job.power) * 4;
 #pragma unroll
-    for (int k = 0; k < kBase; ++k) {
-      load_floats<kWidth>(
-          tile.values + place<kPad, kBaseChunkBits>(row * job.n + (k << job.power) + j), x[k]);
+      for (int k = 0; k < kBase; ++k, column += apart) load_shared<kWidth>(column, x[k]);
+    } else {
+#pragma unroll
+      for (int k = 0; k < kBase; ++k) {
+        load_floats<kWidth>(tile.values + place<kPad, S::kChunkBits>(at + (k << job.power)), x[k]);
+      }
     }
+    if (start + step >= items) done.arrive();
+    if (start + lane >= items) return;
+    const OutputSteps<Output> out{output, tile.row0 + row, j, 0, 1 << job.power};
     (
         [&] {
-          constexpr int i = output_order<kBase>(kOut);
+          constexpr int i = kOutputOrder<kBase, kTransposed>.at[kOut];
+          constexpr std::uint64_t mask = kOutputOrder<kBase, kTransposed>.mask[kOut];
           float v[kWidth];
-          signed_sum<sign_mask<kBase, kTransposed>(i)>(x, job.scale, v);
-          output.template emit<kWidth>(state, tile.row0 + row, (i << job.power) + j, v);
+          signed_sum<mask>(x, job.scale, v);
+          out.template emit<kWidth>(state, i, v);
         }(),
         ...);
   }
 }
 
-// Any K: a thread holds 8 outputs x 4 columns; signs come from a table [K][padded] of +-1 in shared
-// memory. Multiplying by +-1 is exact, so each FMA is one addition.
-constexpr int padded_base(int base) { return (base + 7) / 8 * 8; }
-
-template <int kPad, class Output>
-__device__ __forceinline__ void table_base_pass(const RowsJob& job, const Output& output,
-                                                typename Output::State& state, const BaseTile& tile,
-                                                const float* table) {
-  const int padded = padded_base(job.base);
-  const int per_row = 1 << (job.power - 2), groups = padded / 8;
-  for (int item = threadIdx.x; item < tile.rows * per_row * groups; item += blockDim.x) {
-    const int row = item / (per_row * groups), rest = item - row * per_row * groups;
-    const int group = rest / per_row, j = (rest - group * per_row) * 4;
-    float sum[8][4];
-    // Whole chunks between the K terms of a column: the places are equally far apart.
-    const bool even = job.power >= kBaseChunkBits;
-    const int first = row * job.n + j;
-    const float* column = tile.values + place<kPad, kBaseChunkBits>(first);
-    const float* signs = table + group * 8;
-    const int step = place<kPad, kBaseChunkBits>(1 << job.power);
-    const auto read = [&](int k, float(&x)[4], float(&s)[8]) {
-      load_floats<4>(column, x);
-      load_floats<4>(signs, s);
-      load_floats<4>(signs + 4, s + 4);
-      signs += padded;
-      column = even ? column + step
-                    : tile.values + place<kPad, kBaseChunkBits>(first + ((k + 1) << job.power));
-    };
-    {
-      float x[4], s[8];
-      read(0, x, s);
-#pragma unroll
-      for (int i = 0; i < 32; ++i) sum[i / 4][i % 4] = __fmul_rn(s[i / 4], x[i % 4]);
-    }
-#pragma unroll 4
-    for (int k = 1; k < job.base; ++k) {
-      float x[4], s[8];
-      read(k, x, s);
-#pragma unroll
-      for (int i = 0; i < 32; ++i) {
-        sum[i / 4][i % 4] = __fmaf_rn(s[i / 4], x[i % 4], sum[i / 4][i % 4]);
-      }
-    }
-#pragma unroll
-    for (int o = 0; o < 8; ++o) {
-      const int out = group * 8 + o;
-      if (out < job.base) {
-        float v[4];
-#pragma unroll
-        for (int w = 0; w < 4; ++w) v[w] = __fmul_rn(sum[o][w], job.scale);
-        output.template emit<4>(state, tile.row0 + row, (out << job.power) + j, v);
-      }
-    }
-  }
-}
-
-template <int kStages, int kWidth, int kPad>
+template <int kStages, int kWidth, int kPad, int kChunkBits>
 __device__ __forceinline__ void middle_stages(float* values, int elements, int low) {
-  using Item = LaterItem<kStages, kWidth, kPad, kBaseChunkBits>;
+  using Item = LaterItem<kStages, kWidth, kPad, kChunkBits>;
   for (int i = threadIdx.x; i < elements / Item::kCount; i += blockDim.x) {
     Item item;
     const int e = Item::element(i, low);
@@ -150,113 +81,130 @@ __device__ __forceinline__ void middle_stages(float* values, int elements, int l
   }
 }
 
-// Columns a thread holds, and the most threads of a block: few threads leave many registers.
-template <int kBase>
-struct BaseShape {
-  static constexpr int kWidth = kBase == 40 ? 1 : 2;
-  static constexpr int kThreads = kBase == 12 ? 1024 : kBase == 40 ? 640 : 512;
-  static constexpr int kBlocks = 1;
-};
+// The first `bits` stages of a tile, a chunk a thread.
+template <class S, class T>
+__device__ __forceinline__ void first_pass(const RowsJob& job, const T* in, float* values,
+                                           std::int64_t row, int elements, int bits) {
+  constexpr int kChunk = 1 << S::kChunkBits, kPerWord = 64 / kChunk;  // words of signs hold 64
+  for (int c = threadIdx.x; c < elements / kChunk; c += blockDim.x) {
+    const std::int64_t chunk = row * job.n / kChunk + c;
+    first_stages<S::kChunkBits>(in, values, c, bits, chunk_signs(job, chunk / kPerWord),
+                                chunk % kPerWord * kChunk);
+  }
+}
 
-// kBase 0: table_base_pass. Shared memory: barrier, incoming tile (16-bit types), tile, table.
-template <class T, int kBase, bool kTransposed, class Output>
-__global__ __launch_bounds__(
-    (BaseShape<kBase>::kThreads),
-    (BaseShape<kBase>::kBlocks)) void fwht_base_kernel(const RowsJob job,
-                                                       const __grid_constant__ Output output,
-                                                       const int rows_per_tile) {
-  extern __shared__ __align__(128) unsigned char shared[];
-  constexpr int kPad = pad<T>();
-  const int elements = rows_per_tile * job.n;  // a multiple of 64
-  auto* barrier = reinterpret_cast<std::uint64_t*>(shared);
-  T* in = reinterpret_cast<T*>(shared + 128);
-  float* values = reinterpret_cast<float*>(shared + 128 + (sizeof(T) == 2 ? elements * 2 : 0));
-  float* table = values + elements / kBaseChunk * (kBaseChunk + kPad);
-  const T* x = static_cast<const T*>(job.x);
-  const int rank = threadIdx.x;
-  const std::int64_t tiles = (job.rows + rows_per_tile - 1) / rows_per_tile;
-  const AsyncCopy copy{barrier};
-  const auto fetch = [&](std::int64_t turn) {
-    const std::int64_t row = (job.backwards ? tiles - 1 - turn : turn) * rows_per_tile;
-    const int rows = static_cast<int>(min(std::int64_t{rows_per_tile}, job.rows - row));
-    copy.begin(rank, rows * job.n * sizeof(T));
-    if (job.x_stride == job.n) {
-      copy.copy(in, x + row * job.n, rows * job.n * sizeof(T), rank, blockDim.x);
-    } else {
-      for (int i = 0; i < rows; ++i) {
-        copy.copy(in + i * job.n, x + (row + i) * job.x_stride, job.n * sizeof(T), rank,
-                  blockDim.x);
-      }
-    }
-    copy.end();
-  };
+// `count` stages behind the first pass, at most 6; the block meets between two passes. More numbers
+// a thread where the kernel has the registers.
+template <class S, int kPad>
+__device__ __forceinline__ void later_stages(float* values, int elements, int count) {
+  constexpr int kLow = S::kChunkBits;
+  constexpr bool kMany = S::kBase != 0 && S::kWidth > 1;
+  constexpr int kColumns4 = kMany ? 4 : 2;
+  switch (count) {
+    case 1:
+      return middle_stages<1, 4, kPad, kLow>(values, elements, kLow);
+    case 2:
+      return middle_stages<2, 4, kPad, kLow>(values, elements, kLow);
+    case 3:
+      return middle_stages<3, 4, kPad, kLow>(values, elements, kLow);
+    case 4:
+      return middle_stages<4, kColumns4, kPad, kLow>(values, elements, kLow);
+    case 5:
+      if (kMany) return middle_stages<5, 2, kPad, kLow>(values, elements, kLow);
+      middle_stages<3, 4, kPad, kLow>(values, elements, kLow);
+      __syncthreads();
+      return middle_stages<2, 4, kPad, kLow>(values, elements, kLow + 3);
+    default:
+      middle_stages<3, 4, kPad, kLow>(values, elements, kLow);
+      __syncthreads();
+      middle_stages<3, 4, kPad, kLow>(values, elements, kLow + 3);
+  }
+}
 
-  if constexpr (kBase == 0) {
-    const int padded = padded_base(job.base);
-    for (int i = rank; i < job.base * padded; i += blockDim.x) {
-      const int k = i / padded, out = i % padded;
-      float sign = 1.0f;
-      if (out < job.base) {
-        sign = job.base_signs[kTransposed ? k * job.base + out : out * job.base + k];
-      }
-      table[i] = sign;
+// A tile's rows on their way into shared memory.
+template <class T>
+__device__ __forceinline__ void fetch_rows(const RowsJob& job, const AsyncCopy& copy, T* in,
+                                           std::int64_t row, int rows_per_tile) {
+  const T* x = static_cast<const T*>(job.x) + row * job.x_stride;
+  const int rows = static_cast<int>(min(std::int64_t{rows_per_tile}, job.rows - row));
+  const std::uint32_t bytes = job.n * sizeof(T);
+  const int rank = threadIdx.x, group = blockDim.x;
+  copy.begin(rank, rows * bytes);
+  if (job.x_stride == job.n) {
+    copy.copy(in, x, rows * bytes, rank, group);
+  } else {
+    for (int i = 0; i < rows; ++i) {
+      copy.copy(in + i * job.n, x + i * job.x_stride, bytes, rank, group);
     }
   }
-  if (rank == 0) copy.init();
+  copy.end();
+}
+
+// Shared memory: barriers, incoming tile (16-bit types), tile, signs.
+template <class T, class S, bool kTransposed, class Output>
+__global__ __launch_bounds__(S::kThreads, S::kBlocks) void fwht_base_kernel(
+    const RowsJob job, const __grid_constant__ Output output, const int rows_per_tile) {
+  extern __shared__ __align__(128) unsigned char shared[];
+  constexpr int kPad = pad<T>(), kChunk = 1 << S::kChunkBits;
+  const int elements = rows_per_tile * job.n;  // a multiple of 64
+  auto* barriers = reinterpret_cast<std::uint64_t*>(shared);
+  T* in = reinterpret_cast<T*>(shared + 128);
+  float* values = reinterpret_cast<float*>(shared + 128 + (sizeof(T) == 2 ? elements * 2 : 0));
+  const std::int64_t tiles = (job.rows + rows_per_tile - 1) / rows_per_tile;
+  const auto row_of = [&](std::int64_t turn) {
+    return (job.backwards ? tiles - 1 - turn : turn) * rows_per_tile;
+  };
+  const AsyncCopy copy{barriers};
+  const BlockBarrier done{shared_address(barriers + 1)};  // the tile may be written again
+  SignTable table{job.base_table, values + elements / kChunk * (kChunk + kPad), barriers + 2,
+                  job.base, base_groups(job.base, S::kOutputs) * kGroupFloats};
+  if (threadIdx.x == 0) {
+    copy.init();
+    done.init(blockDim.x);
+    if constexpr (S::kBase == 0) table.init(blockDim.x);
+  }
   __syncthreads();
-  if (blockIdx.x < tiles) fetch(blockIdx.x);
+  if (blockIdx.x < tiles) fetch_rows(job, copy, in, row_of(blockIdx.x), rows_per_tile);
   typename Output::State state = output.begin();
+  if constexpr (S::kBase == 0) {
+    const auto items = static_cast<unsigned>(base_items<S>(job.base, rows_per_tile << job.power));
+    const auto mine = static_cast<int>((tiles - blockIdx.x + gridDim.x - 1) / gridDim.x);
+    table.open(mine * static_cast<int>((items + blockDim.x - 1) / blockDim.x));
+  }
   int round = 0;
   for (std::int64_t turn = blockIdx.x; turn < tiles; turn += gridDim.x, ++round) {
-    const std::int64_t tile = job.backwards ? tiles - 1 - turn : turn;
+    const std::int64_t row = row_of(turn);
     copy.wait(round & 1);
+    if (round > 0) done.wait(round - 1);
 #if __CUDA_ARCH__ < 900
     __syncthreads();
 #endif
-    for (int c = rank; c < elements / kBaseChunk; c += blockDim.x) {
-      const std::int64_t chunk = tile * (elements / kBaseChunk) + c;
-      first_stages<kBaseChunkBits>(in, values, c, min(job.power, kBaseChunkBits),
-                                   chunk_signs(job, chunk / 2), chunk % 2 * 32);
+    if (job.power >= S::kChunkBits) {  // a constant number of stages is cheaper
+      first_pass<S, T>(job, in, values, row, elements, S::kChunkBits);
+    } else {
+      first_pass<S, T>(job, in, values, row, elements, job.power);
     }
     __syncthreads();
     const bool more = turn + gridDim.x < tiles;
-    if (sizeof(T) == 2 && more) fetch(turn + gridDim.x);
-    if (job.power > kBaseChunkBits) {
-      constexpr int kLow = kBaseChunkBits;
-      switch (job.power - kLow) {
-        case 1:
-          middle_stages<1, 4, kPad>(values, elements, kLow);
-          break;
-        case 2:
-          middle_stages<2, 4, kPad>(values, elements, kLow);
-          break;
-        case 3:
-          middle_stages<3, 4, kPad>(values, elements, kLow);
-          break;
-        case 4:
-          middle_stages<4, 2, kPad>(values, elements, kLow);
-          break;
-        case 5:
-          middle_stages<5, 1, kPad>(values, elements, kLow);
-          break;
-        default:
-          middle_stages<3, 4, kPad>(values, elements, kLow);
-          __syncthreads();
-          middle_stages<3, 4, kPad>(values, elements, kLow + 3);
-      }
+    if (sizeof(T) == 2 && more) fetch_rows(job, copy, in, row_of(turn + gridDim.x), rows_per_tile);
+    if (job.power > S::kChunkBits) {
+      later_stages<S, kPad>(values, elements, job.power - S::kChunkBits);
       __syncthreads();
     }
-    const std::int64_t row0 = tile * rows_per_tile;
-    const BaseTile part{values, row0,
-                        static_cast<int>(min(std::int64_t{rows_per_tile}, job.rows - row0))};
-    if constexpr (kBase == 0) {
-      table_base_pass<kPad>(job, output, state, part, table);
+    const BaseTile tile{values, row,
+                        static_cast<int>(min(std::int64_t{rows_per_tile}, job.rows - row)),
+                        rows_per_tile};
+    if constexpr (S::kBase == 0) {
+      table_base_pass<S, kPad>(job, output, state, tile, table);
+      done.arrive();
     } else {
-      unrolled_base_pass<kBase, kTransposed, BaseShape<kBase>::kWidth, kPad>(
-          job, output, state, part, std::make_integer_sequence<int, kBase>{});
+      unrolled_base_pass<S, kTransposed, kPad>(job, output, state, tile, done,
+                                               std::make_integer_sequence<int, S::kBase>{});
     }
-    __syncthreads();
-    if (sizeof(T) == 4 && more) fetch(turn + gridDim.x);
+    if (sizeof(T) == 4 && more) {  // it lands in the tile itself
+      done.wait(round);
+      fetch_rows(job, copy, in, row_of(turn + gridDim.x), rows_per_tile);
+    }
   }
   output.end(state);
 }

@@ -2,70 +2,102 @@
 #pragma once
 
 #include <algorithm>
+#include <type_traits>
 
-#include "cuda/check.h"
 #include "cuda/fwht_base.cuh"
 #include "cuda/fwht_launch.h"
 #include "cuda/fwht_pow2_launch.cuh"
+#include "cuda/launch.h"
 
 namespace sylvester::cuda::detail {
 
-template <class T, int kBase, bool kTransposed, class Output>
+template <class T, class S, bool kTransposed, class Output>
 bool launch_base_order(const RowsJob& job, const Output& output, cudaStream_t stream) {
-  const auto kernel = fwht_base_kernel<T, kBase, kTransposed, Output>;
-  constexpr std::int64_t kMostShared = 227 * 1024;
+  const auto kernel = fwht_base_kernel<T, S, kTransposed, Output>;
+  constexpr std::int64_t kMostShared = 227 * 1024, kChunk = 1 << S::kChunkBits;
+  const int line = S::kBase == 0 ? base_groups(job.base, S::kOutputs) * kGroupFloats : 0;
+  const int lines = sign_table_resident(job.base, line) ? job.base : 2 * kSlabTerms;
   const auto shared_bytes = [&](std::int64_t rows) {
     const std::int64_t elements = rows * job.n;
-    const std::int64_t table = kBase == 0 ? job.base * padded_base(job.base) * 4 : 0;
-    return 128 + (sizeof(T) == 2 ? elements * 2 : 0) +
-           elements / kBaseChunk * (kBaseChunk + pad<T>()) * 4 + table;
+    return 128 + (sizeof(T) == 2 ? elements * 2 : 0) + elements / kChunk * (kChunk + pad<T>()) * 4 +
+           lines * line * 4;
   };
   // Whole words of signs; then a few thousand elements, so that several blocks share a processor.
   std::int64_t rows = 1;
   while (rows * job.n % 64 != 0) rows *= 2;
   while (rows * job.n < 4096 && shared_bytes(rows * 2) <= kMostShared / 2) rows *= 2;
   if (shared_bytes(rows) > kMostShared) return false;
-  using Shape = BaseShape<kBase>;
-  const std::int64_t columns = rows * (job.n / job.base);
-  const std::int64_t items =
-      kBase == 0 ? columns / 4 * padded_base(job.base) / 8 : columns / Shape::kWidth;
-  // A thread an item of the base pass; the chunks of the first pass in one round or two.
-  const std::int64_t chunks = rows * job.n / kBaseChunk;
-  const std::int64_t work = std::max(items, chunks <= items * 3 / 2 ? chunks : chunks / 2);
-  const int threads =
-      static_cast<int>(std::clamp<std::int64_t>((work + 31) / 32 * 32, 128, Shape::kThreads));
+  const int items = base_items<S>(job.base, static_cast<int>(rows) << job.power);
+  const int threads = std::clamp((items + 31) / 32 * 32, 64, S::kThreads);
   const std::int64_t tiles = (job.rows + rows - 1) / rows;
   const int blocks =
       resident_blocks(reinterpret_cast<const void*>(kernel), threads, shared_bytes(rows), tiles);
   if (blocks == 0) return false;
-  kernel<<<blocks, threads, shared_bytes(rows), stream>>>(job, output, static_cast<int>(rows));
-  check_launch("hadamard rows");
+  if constexpr (requires { requires Output::kSecond; }) {
+    launch_dependent(kernel, static_cast<unsigned>(blocks), threads, shared_bytes(rows), stream,
+                     "hadamard rows", job, output, static_cast<int>(rows));
+  } else {
+    kernel<<<blocks, threads, shared_bytes(rows), stream>>>(job, output, static_cast<int>(rows));
+    check_launch("hadamard rows");
+  }
   return true;
 }
 
-template <class T, int kBase, class Output>
+template <class T, class S, class Output>
 bool launch_base_either(const RowsJob& job, const Output& output, cudaStream_t stream) {
-  return job.transposed_base ? launch_base_order<T, kBase, true>(job, output, stream)
-                             : launch_base_order<T, kBase, false>(job, output, stream);
+  if constexpr (S::kBase == 0 || S::kBase == 28 || S::kBase == 36) {  // a table; symmetric matrices
+    return launch_base_order<T, S, false>(job, output, stream);
+  } else {
+    return job.transposed_base ? launch_base_order<T, S, true>(job, output, stream)
+                               : launch_base_order<T, S, false>(job, output, stream);
+  }
 }
 
 template <class T, class Output>
 bool launch_base(const RowsJob& job, const Output& output, cudaStream_t stream) {
-  // The passes above want four columns at least and know five stages above the first six.
+  // The passes above want four columns at least and know six stages above the first five.
   if (job.power < 2 || job.power > 11 || job.signs_after != nullptr || !suits_bulk_copy<T>(job)) {
     return false;
   }
+  // More columns a thread: fewer instructions an addition, but more registers, and beyond 32 KiB of
+  // instructions they are fetched too slowly.
   switch (job.base) {
     case 12:
-      return launch_base_either<T, 12>(job, output, stream);
+      return launch_base_either<T, BaseShape<12, 4, 0, 512, 1>>(job, output, stream);
     case 20:
-      return launch_base_either<T, 20>(job, output, stream);
+      return launch_base_either<T, BaseShape<20, 2, 0, 512, 1>>(job, output, stream);
     case 28:
-      return launch_base_either<T, 28>(job, output, stream);
+      return launch_base_either<T, BaseShape<28, 2, 0, 512, 1>>(job, output, stream);
     case 40:
-      return launch_base_either<T, 40>(job, output, stream);
+      return launch_base_either<T, BaseShape<40, 1, 0, 768, 1>>(job, output, stream);
     default:
-      return launch_base_either<T, 0>(job, output, stream);
+      break;
+  }
+  if constexpr (std::is_same_v<T, __nv_bfloat16>) {
+    if (job.base == 36) {
+      return launch_base_either<T, BaseShape<36, 1, 0, 768, 1>>(job, output, stream);
+    }
+    if (job.base == 44) {
+      return launch_base_either<T, BaseShape<44, 1, 0, 640, 1>>(job, output, stream);
+    }
+  }
+  // Wide ones take long to compile: for the common output only.
+  constexpr bool kWide = std::is_same_v<Output, StoreOutput<__nv_bfloat16>>;
+  switch (base_outputs(job.base)) {
+#define SYLVESTER_OUTPUTS(outputs)                                                           \
+  case outputs:                                                                              \
+    if constexpr (kWide) {                                                                   \
+      if (job.base >= kWideBase) {                                                           \
+        return launch_base_either<T, BaseShape<0, 8, outputs, 384, 1>>(job, output, stream); \
+      }                                                                                      \
+    }                                                                                        \
+    return launch_base_either<T, BaseShape<0, 4, outputs, 640, 1>>(job, output, stream);
+    SYLVESTER_OUTPUTS(10)
+    SYLVESTER_OUTPUTS(11)
+    SYLVESTER_OUTPUTS(12)
+#undef SYLVESTER_OUTPUTS
+    default:
+      return false;
   }
 }
 

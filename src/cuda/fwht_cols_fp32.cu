@@ -3,6 +3,6 @@
 namespace sylvester::cuda::detail {
 
 template bool launch_cols<float>(const RowsJob&, std::int64_t, const StoreOutput<float>&,
-                                 cudaStream_t);
+                                 cudaStream_t, std::int64_t);
 
 }  // namespace sylvester::cuda::detail

@@ -152,6 +152,19 @@ __device__ __forceinline__ void load_floats(const float* from, float* to) {
     to[0] = *from;
   }
 }
+// The same from a shared address.
+template <int kWidth>
+__device__ __forceinline__ void load_shared(std::uint32_t from, float* to) {
+  if constexpr (kWidth == 4) {
+    asm volatile("ld.shared.v4.f32 {%0, %1, %2, %3}, [%4];"
+                 : "=f"(to[0]), "=f"(to[1]), "=f"(to[2]), "=f"(to[3])
+                 : "r"(from));
+  } else if constexpr (kWidth == 2) {
+    asm volatile("ld.shared.v2.f32 {%0, %1}, [%2];" : "=f"(to[0]), "=f"(to[1]) : "r"(from));
+  } else {
+    asm volatile("ld.shared.f32 %0, [%1];" : "=f"(*to) : "r"(from));
+  }
+}
 template <int kWidth>
 __device__ __forceinline__ void store_floats(float* to, const float* from) {
   if constexpr (kWidth == 4) {

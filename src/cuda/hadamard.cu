@@ -10,15 +10,47 @@
 #include <tuple>
 #include <vector>
 
+#include "cuda/base_shape.h"
 #include "cuda/check.h"
 #include "cuda/fwht_launch.h"
 #include "cuda/rotation.h"
 
 namespace sylvester::cuda {
 namespace detail {
+namespace {
 
-int resident_blocks(const void* kernel, int threads, std::int64_t shared_bytes,
-                    std::int64_t wanted) {
+int blocks_of_one(const void* kernel, int threads, std::int64_t shared_bytes) {
+  int count = 0;
+  check(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&count, kernel, threads,
+                                                      static_cast<std::size_t>(shared_bytes)),
+        "occupancy of a kernel");
+  return count;
+}
+int resident_clusters(const void* kernel, int threads, std::int64_t shared_bytes, int cluster) {
+  constexpr int kPortable = 8;  // larger clusters are a device's own matter
+  if (cluster > kPortable) {
+    check(cudaFuncSetAttribute(kernel, cudaFuncAttributeNonPortableClusterSizeAllowed, 1),
+          "cluster of a kernel");
+  }
+  cudaLaunchConfig_t config{};
+  config.gridDim = dim3(static_cast<unsigned>(cluster));
+  config.blockDim = dim3(static_cast<unsigned>(threads));
+  config.dynamicSmemBytes = static_cast<std::size_t>(shared_bytes);
+  cudaLaunchAttribute attribute{};
+  attribute.id = cudaLaunchAttributeClusterDimension;
+  attribute.val.clusterDim.x = static_cast<unsigned>(cluster);
+  attribute.val.clusterDim.y = attribute.val.clusterDim.z = 1;
+  config.attrs = &attribute;
+  config.numAttrs = 1;
+  int count = 0;
+  check(cudaOccupancyMaxActiveClusters(&count, kernel, &config), "occupancy of a kernel");
+  return count;
+}
+
+}  // namespace
+
+int resident_blocks(const void* kernel, int threads, std::int64_t shared_bytes, std::int64_t wanted,
+                    int cluster) {
   static std::mutex mutex;
   static std::map<std::tuple<const void*, int, std::int64_t>, int> cache;
   const DeviceInfo& device = device_info();
@@ -29,11 +61,9 @@ int resident_blocks(const void* kernel, int threads, std::int64_t shared_bytes,
     check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
                                static_cast<int>(device.shared_bytes)),
           "shared memory of a kernel");
-    int per_processor = 0;
-    check(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&per_processor, kernel, threads,
-                                                        static_cast<std::size_t>(shared_bytes)),
-          "occupancy of a kernel");
-    at->second = per_processor * device.multiprocessors;
+    at->second = cluster > 1
+                     ? cluster * resident_clusters(kernel, threads, shared_bytes, cluster)
+                     : device.multiprocessors * blocks_of_one(kernel, threads, shared_bytes);
   }
   return static_cast<int>(std::min<std::int64_t>(at->second, wanted));
 }
@@ -46,6 +76,7 @@ struct Tables {
   std::mutex mutex;
   std::map<std::tuple<std::uint64_t, std::int64_t>, DeviceBuffer> signs;
   std::map<std::int64_t, DeviceBuffer> bases;
+  std::map<std::tuple<std::int64_t, bool>, DeviceBuffer> base_tables;
 };
 Tables& tables() {
   static auto* kept = new Tables;  // outlives the driver's own teardown order
@@ -86,6 +117,28 @@ const std::int8_t* device_base(std::int64_t base) {
   return at->second.as<std::int8_t>();
 }
 
+const float* device_base_table(std::int64_t base, bool transposed) {
+  Tables& t = tables();
+  const std::lock_guard<std::mutex> lock(t.mutex);
+  auto [at, fresh] = t.base_tables.try_emplace({base, transposed});
+  if (fresh) {
+    const std::vector<std::int8_t> signs = hadamard_matrix(base);
+    const int outputs = base_outputs(static_cast<int>(base));
+    const std::int64_t line = base_groups(static_cast<int>(base), outputs) * kGroupFloats;
+    std::vector<float> table(static_cast<std::size_t>(base * line), 1.0f);
+    for (std::int64_t k = 0; k < base; ++k) {
+      for (std::int64_t i = 0; i < base; ++i) {
+        const std::int64_t place = k * line + i / outputs * kGroupFloats + i % outputs;
+        table[static_cast<std::size_t>(place)] =
+            signs[static_cast<std::size_t>(transposed ? k * base + i : i * base + k)];
+      }
+    }
+    at->second.resize(base * line * 4);
+    upload(table.data(), at->second.data(), base * line * 4);
+  }
+  return at->second.as<float>();
+}
+
 RowsJob resolve_rows(std::int64_t length, const HadamardOptions& options, const char* what) {
   if (options.block < 0 || (options.block > 0 && length % options.block != 0)) {
     throw ShapeError("hadamard " + std::string(what) + ": block " + std::to_string(options.block) +
@@ -107,7 +160,10 @@ RowsJob resolve_rows(std::int64_t length, const HadamardOptions& options, const 
   if (options.normalize) {
     job.scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(order)));
   }
-  if (base > 1) job.base_signs = device_base(base);
+  if (base > 1) {
+    job.base_signs = device_base(base);
+    job.base_table = device_base_table(base, options.inverse);
+  }
   if (options.signs) {
     const SignWords words = device_signs(*options.signs, length);
     (options.inverse ? job.signs_after : job.signs_before) = words.words;
@@ -184,15 +240,13 @@ void rows_typed(const DeviceMatrix& X, const DeviceMatrix& Y, const RowsJob& res
 template <class T>
 void cols_typed(const DeviceMatrix& X, const DeviceMatrix& Y, const RowsJob& resolved,
                 cudaStream_t stream) {
-  if (resolved.n == X.rows) {
-    RowsJob job = resolved;
-    job.x = X.data;
-    job.y = Y.data;
-    job.x_stride = X.stride;
-    job.y_stride = Y.stride;
-    const StoreOutput<T> output{static_cast<T*>(Y.data), Y.stride};
-    if (launch_cols<T>(job, X.cols, output, stream)) return;
-  }
+  RowsJob job = resolved;
+  job.x = X.data;
+  job.y = Y.data;
+  job.x_stride = X.stride;
+  job.y_stride = Y.stride;
+  const StoreOutput<T> output{static_cast<T*>(Y.data), Y.stride};
+  if (launch_cols<T>(job, X.cols, output, stream, X.rows / job.n)) return;
   AnyJob any{resolved, X.cols, X.rows / resolved.n, 1, X.stride, 1, Y.stride};
   any.base.x = X.data;
   any.base.y = Y.data;

@@ -18,6 +18,8 @@ struct SignWords {
 // Tables live on the device until the process ends. The first use of a seed or base allocates.
 SignWords device_signs(std::uint64_t seed, std::int64_t length);
 const std::int8_t* device_base(std::int64_t base);
+// H_K, or H_K', as fwht_base_table.cuh reads it.
+const float* device_base_table(std::int64_t base, bool transposed);
 
 // Orders, scale, signs of one axis; the pointers and strides of X and Y stay empty.
 // Errors: ShapeError, UnsupportedError as hadamard_rows.

@@ -22,7 +22,9 @@ struct RowsJob {
   int sign_words = 1;
   bool backwards = false;        // the last tile first: it is the likeliest to be in the L2 cache
   bool transposed_base = false;  // the inverse map: H_K' instead of H_K
-  const std::int8_t* base_signs = nullptr;  // [K][K] on the device, generic kernels only
+  // On the device, for kernels without the signs as constants: [K][K], and as a SignTable reads it.
+  const std::int8_t* base_signs = nullptr;
+  const float* base_table = nullptr;
 };
 
 #if defined(__CUDACC__)
