@@ -109,6 +109,32 @@ Stream::~Stream() {
 
 void Stream::synchronize() const { cuda::synchronize(handle_); }
 
+SideStream::~SideStream() {
+  if (event_ != nullptr) cudaEventDestroy(static_cast<cudaEvent_t>(event_));
+  if (stream_ != nullptr) cudaStreamDestroy(detail::native(stream_));
+}
+
+StreamHandle SideStream::branch(StreamHandle stream) {
+  if (stream_ == nullptr) {
+    cudaStream_t made = nullptr;
+    detail::check(cudaStreamCreateWithFlags(&made, cudaStreamNonBlocking), "stream");
+    stream_ = made;
+    cudaEvent_t event = nullptr;
+    detail::check(cudaEventCreateWithFlags(&event, cudaEventDisableTiming), "event");
+    event_ = event;
+  }
+  const auto event = static_cast<cudaEvent_t>(event_);
+  detail::check(cudaEventRecord(event, detail::native(stream)), "event");
+  detail::check(cudaStreamWaitEvent(detail::native(stream_), event, 0), "event");
+  return stream_;
+}
+
+void SideStream::join(StreamHandle stream) {
+  const auto event = static_cast<cudaEvent_t>(event_);
+  detail::check(cudaEventRecord(event, detail::native(stream_)), "event");
+  detail::check(cudaStreamWaitEvent(detail::native(stream), event, 0), "event");
+}
+
 Graph::Graph(const Stream& stream, const std::function<void()>& work) {
   const cudaStream_t native = detail::native(stream.handle());
   cudaGraph_t graph = nullptr;
@@ -143,7 +169,9 @@ void synchronize(StreamHandle stream) {
   detail::check(cudaStreamSynchronize(detail::native(stream)), "device work");
 }
 
-DeviceBuffer::~DeviceBuffer() { cudaFree(data_); }
+DeviceBuffer::~DeviceBuffer() {
+  if (data_ != nullptr) cudaFree(data_);
+}
 
 void DeviceBuffer::resize(std::int64_t bytes) {
   if (bytes < 0) throw ValueError("device buffer of " + std::to_string(bytes) + " bytes");

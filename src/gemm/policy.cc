@@ -52,7 +52,7 @@ constexpr std::array<HardwareRow, 40> kRows{{
     {"sm90-wgmma", kTf32, kHopperTf32, 0, 0, 64, kPlain, kMeasured},
     {"sm90-wgmma", kFp8, kHopperFp8, 0, 0, 128, kPlain, kH100},
     {"sm90-wgmma", kInt8, {}, 0, 0, 128, kPlain, kH100},
-    {"sm90-cublaslt", kFloat16, kHopper16, 0, 0, 64, kPlain, kModel},
+    {"sm90-cublaslt", kFloat16, kHopper16, 0, 0, 64, kPlain, kH100},
     {"sm90-cublaslt", kBFloat16, kHopper16, 0, 0, 64, kPlain, kH100},
     {"sm90-cublaslt", kFp8, kHopperFp8, 128, 0, 128, kPlain, kH100},
     {"sm90-cublaslt", kInt8, {}, 0, 0, 128, kPlain, kH100},

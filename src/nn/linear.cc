@@ -1,6 +1,7 @@
 #include "sylvester/nn/linear.h"
 
 #include <algorithm>
+#include <functional>
 #include <string>
 #include <utility>
 
@@ -96,30 +97,37 @@ void LinearGroup::forward(Numerics& ops, const Tensor& X, std::span<Tensor* cons
   seed_ = seed;
   step_ = step;
   input_codes_.reset();
-  input_ = Tensor();
-  if (training) {
-    if (keeps_input()) {
-      input_ = x;
-    } else {
-      input_codes_.codes(ops, x, plan_.x_G, stream(0), plan_.x_G.transposed);
-    }
+  input_ = training && keeps_input() ? x : Tensor();
+  const bool plain = plan_.x_F.plain() && plan_.w_F.plain();
+  const auto x_F = [&]() -> const QuantizedTensor& {
+    return input_codes_.codes(ops, x, plan_.x_F, stream(0), false);
+  };
+  const auto w_F = [&](std::size_t i) -> const QuantizedTensor& {
+    const bool again = training && plan_.w_E.transposed && plan_.w_E.same_codes(plan_.w_F);
+    return weight_codes_[i].codes(ops, weights_[i], plan_.w_F,
+                                  stream(static_cast<std::uint32_t>(3 * i + 1)), again);
+  };
+  std::vector<std::function<void()>> tasks;
+  if (training && !keeps_input()) {
+    tasks.emplace_back(
+        [&] { input_codes_.codes(ops, x, plan_.x_G, stream(0), plan_.x_G.transposed); });
   }
+  if (!plain) {
+    tasks.emplace_back(x_F);
+    for (std::size_t i = 0; i < weights_.size(); ++i) tasks.emplace_back([&, i] { w_F(i); });
+  }
+  ops.together(tasks);
   for (std::size_t i = 0; i < weights_.size(); ++i) {
     Tensor y = matrix_of(*Y[i]);
-    if (plan_.x_F.plain() && plan_.w_F.plain()) {
+    if (plain) {
       ops.product(x, false, weights_[i], true, y);
       round(ops, y);
       continue;
     }
-    const auto at = static_cast<std::uint32_t>(3 * i);
-    const QuantizedTensor& a = input_codes_.codes(ops, x, plan_.x_F, stream(0), false);
-    const bool again = training && plan_.w_E.transposed && plan_.w_E.same_codes(plan_.w_F);
-    const QuantizedTensor& b =
-        weight_codes_[i].codes(ops, weights_[i], plan_.w_F, stream(at + 1), again);
     Tensor result = fits(recipe_.F, tokens_)
                         ? y
                         : ops.allocate({hadamard_length(tokens_), y.dim(1)}, y.dtype());
-    ops.matmul(a, false, b, false, accumulation_, result);
+    ops.matmul(x_F(), false, w_F(i), false, accumulation_, result);
     unrotate(ops, result, recipe_.F, y);
   }
 }
@@ -129,56 +137,77 @@ void LinearGroup::backward(Numerics& ops, std::span<const Tensor* const> E, Tens
   const bool plain_E = plan_.e_E.plain() && plan_.w_E.plain();
   const bool plain_G = plan_.e_G.plain() && plan_.x_G.plain();
   const bool need_dx = !dX.empty();
-  const bool e_again = plan_.e_G.transposed && plan_.e_G.same_codes(plan_.e_E);
   Tensor dx = need_dx ? matrix_of(dX) : Tensor();
   Tensor result = dx;
   if (need_dx && !plain_E && !fits(recipe_.E, tokens_)) {
     result = ops.allocate({hadamard_length(tokens_), dx.dim(1)}, dx.dtype());
   }
+  std::vector<std::function<void()>> last;  // un-rotations that wait for nothing else
   for (std::size_t i = 0; i < weights_.size(); ++i) {
     const Tensor e = matrix_of(*E[i]);
-    const auto at = static_cast<std::uint32_t>(3 * i);
-    error_codes_.reset();
+    const BackwardCodes codes = backward_codes(ops, e, i, need_dx && !plain_E, !plain_G);
     if (need_dx && plain_E) {
       ops.product(e, false, weights_[i], false, dx, 1.0, i == 0 ? 0.0 : 1.0);
     } else if (need_dx) {
-      const QuantizedTensor& a = error_codes_.codes(ops, e, plan_.e_E, stream(at + 2), e_again);
-      const QuantizedTensor& b =
-          weight_codes_[i].codes(ops, weights_[i], plan_.w_E, stream(at + 1), plan_.w_E.transposed);
-      ops.matmul(a, plan_.e_E.transposed, b, plan_.w_E.transposed, accumulation_, result, i != 0);
+      ops.matmul(*codes.e_E, plan_.e_E.transposed, *codes.w_E, plan_.w_E.transposed, accumulation_,
+                 result, i != 0);
     }
     Tensor dw = matrix_of(*dW[i]);
     if (plain_G) {
       ops.product(e, true, input_, false, dw, 1.0, overwrite ? 0.0 : 1.0);
       if (recipe_.bfloat16_values) ops.round_to_bfloat16(dw);
-      continue;
+    } else if (weight_gradient(ops, *codes.e_G, *codes.x_G, dw, overwrite)) {
+      last.emplace_back([&ops, this, dw]() mutable { unrotate(ops, dw, recipe_.G, dw); });
     }
-    const QuantizedTensor& a =
-        error_codes_.codes(ops, e, plan_.e_G, stream(at + 3), plan_.e_G.transposed);
-    const QuantizedTensor& b =
-        input_codes_.codes(ops, input_, plan_.x_G, stream(0), plan_.x_G.transposed);
-    weight_gradient(ops, a, b, dw, overwrite);
   }
-  if (!need_dx) return;
-  if (plain_E) {
+  if (need_dx && plain_E) {
     round(ops, dx);
-  } else {
-    unrotate(ops, result, recipe_.E, dx);
+  } else if (need_dx) {
+    last.emplace_back([&] { unrotate(ops, result, recipe_.E, dx); });
   }
+  ops.together(last);
 }
 
-// dW (+)= the un-rotated product; without rotation it is added in place.
-void LinearGroup::weight_gradient(Numerics& ops, const QuantizedTensor& a, const QuantizedTensor& b,
+// What the backward products of weight i read; the codes of E replace those of the weight before.
+LinearGroup::BackwardCodes LinearGroup::backward_codes(Numerics& ops, const Tensor& e,
+                                                       std::size_t i, bool for_dx, bool for_dw) {
+  BackwardCodes out;
+  const auto at = static_cast<std::uint32_t>(3 * i);
+  const bool again = plan_.e_G.transposed && plan_.e_G.same_codes(plan_.e_E);
+  error_codes_.reset();
+  std::vector<std::function<void()>> tasks;
+  if (for_dx) {
+    tasks.emplace_back(
+        [&] { out.e_E = &error_codes_.codes(ops, e, plan_.e_E, stream(at + 2), again); });
+    tasks.emplace_back([&] {
+      out.w_E = &weight_codes_[i].codes(ops, weights_[i], plan_.w_E, stream(at + 1),
+                                        plan_.w_E.transposed);
+    });
+  }
+  if (for_dw) {
+    tasks.emplace_back([&] {
+      out.e_G = &error_codes_.codes(ops, e, plan_.e_G, stream(at + 3), plan_.e_G.transposed);
+    });
+    tasks.emplace_back([&] {
+      out.x_G = &input_codes_.codes(ops, input_, plan_.x_G, stream(0), plan_.x_G.transposed);
+    });
+  }
+  ops.together(tasks);
+  return out;
+}
+
+// dW (+)= the un-rotated product; without rotation it is added in place. True: dw holds the product
+// in rotated coordinates.
+bool LinearGroup::weight_gradient(Numerics& ops, const QuantizedTensor& a, const QuantizedTensor& b,
                                   Tensor& dw, bool overwrite) {
   const bool turned = recipe_.G.left || recipe_.G.right;
   if (!turned && !recipe_.bfloat16_values) {
     ops.matmul(a, plan_.e_G.transposed, b, plan_.x_G.transposed, accumulation_, dw, !overwrite);
-    return;
+    return false;
   }
   if (overwrite && fits(recipe_.G, dw.dim(0))) {
     ops.matmul(a, plan_.e_G.transposed, b, plan_.x_G.transposed, accumulation_, dw);
-    unrotate(ops, dw, recipe_.G, dw);
-    return;
+    return true;
   }
   Tensor work = ops.allocate({recipe_.G.left ? hadamard_length(dw.dim(0)) : dw.dim(0), dw.dim(1)},
                              dw.dtype());
@@ -186,6 +215,7 @@ void LinearGroup::weight_gradient(Numerics& ops, const QuantizedTensor& a, const
   Tensor added = work.prefix(dw.shape());
   unrotate(ops, work, recipe_.G, added);
   ops.add(dw, added, dw);
+  return false;
 }
 
 // --- one layer ---------------------------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 #include <cmath>
 #include <cstring>
+#include <exception>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -77,6 +79,42 @@ DeviceMatrix CudaNumerics::work(cuda::DeviceBuffer& buffer, DType dtype, std::in
   return {buffer.data(), dtype, rows, cols};
 }
 
+void CudaNumerics::together(std::span<const std::function<void()>> tasks) {
+  if (together_ || tasks.size() < 2) {
+    for (const auto& task : tasks) task();
+    return;
+  }
+  const cuda::StreamHandle main = stream_;
+  const std::size_t beside = tasks.size() - 1;
+  if (lanes_.size() < beside) lanes_.resize(beside);
+  std::vector<cuda::StreamHandle> streams;
+  for (std::size_t i = 0; i < beside; ++i) streams.push_back(lanes_[i].side.branch(main));
+  together_ = true;
+  std::exception_ptr failed;
+  const auto run = [&](const std::function<void()>& task) {
+    try {
+      if (!failed) task();
+    } catch (...) {
+      failed = std::current_exception();
+    }
+  };
+  run(tasks[0]);
+  for (std::size_t i = 0; i < beside; ++i) {
+    stream_ = streams[i];
+    std::swap(work_, lanes_[i].work);
+    run(tasks[i + 1]);
+    std::swap(work_, lanes_[i].work);
+    lanes_[i].side.join(main);
+  }
+  stream_ = main;
+  together_ = false;
+  if (failed) std::rethrow_exception(failed);
+}
+
+void CudaNumerics::require_alone(const char* what) const {
+  if (together_) throw ValueError(std::string(what) + ": not within together()");
+}
+
 Tensor CudaNumerics::allocate(const Shape& shape, DType dtype) {
   Tensor size = Tensor::adopt(nullptr, shape, dtype, Device::kCuda);
   const auto buffer = std::make_shared<cuda::DeviceBuffer>(size.bytes());
@@ -102,7 +140,7 @@ void CudaNumerics::upload(std::span<const float> from, Tensor& to) {
   if (to.dtype() == DType::kFloat32) {
     return cuda::upload(from.data(), target.data, to.bytes(), stream_);
   }
-  const DeviceMatrix wide = work(arranged_, DType::kFloat32, 1, to.size());
+  const DeviceMatrix wide = work(work_.arranged, DType::kFloat32, 1, to.size());
   cuda::upload(from.data(), wide.data, to.size() * 4, stream_);
   cuda::arrange(wide, false, target, stream_);
 }
@@ -119,7 +157,7 @@ void CudaNumerics::download(const Tensor& from, std::span<float> to) {
   if (from.dtype() == DType::kFloat32) {
     return cuda::download(source.data, to.data(), from.bytes(), stream_);
   }
-  const DeviceMatrix wide = work(arranged_, DType::kFloat32, 1, from.size());
+  const DeviceMatrix wide = work(work_.arranged, DType::kFloat32, 1, from.size());
   cuda::arrange(source, false, wide, stream_);
   cuda::download(wide.data, to.data(), from.size() * 4, stream_);
 }
@@ -167,7 +205,7 @@ void CudaNumerics::rotate(const Tensor& X, const Rotation& rotation, bool invers
     source = y;
   }
   // Padded tokens of the inverse: the rows that stay come out of work space.
-  DeviceMatrix to = x.rows > y.rows ? work(arranged_, y.dtype, x.rows, x.cols) : y;
+  DeviceMatrix to = x.rows > y.rows ? work(work_.arranged, y.dtype, x.rows, x.cols) : y;
   if (!inverse && rotation.cols) run(true, to);
   if (rotation.rows) run(false, to);
   if (inverse && rotation.cols) run(true, to);
@@ -196,12 +234,12 @@ void CudaNumerics::quantize(const Tensor& X, const Rotation& r, const QuantSpec&
   out.spec = spec;
   RotateQuantizeOptions options{.rows = r.rows, .cols = r.cols, .transposed = transposed};
   if (r.transpose || length != rows) {
-    const DeviceMatrix arranged = work(arranged_, source.dtype, length, cols);
+    const DeviceMatrix arranged = work(work_.arranged, source.dtype, length, cols);
     cuda::arrange(source, r.transpose, arranged, stream_);
     source = arranged;
   }
   if (width != cols) {  // rotated before the zeros come, in float32
-    const DeviceMatrix wide = work(padded_, DType::kFloat32, length, width);
+    const DeviceMatrix wide = work(work_.padded, DType::kFloat32, length, width);
     cuda::arrange(source, false, wide, stream_);
     const DeviceMatrix inner(wide.data, DType::kFloat32, length, cols, width);
     if (r.cols) cuda::hadamard_cols(inner, inner, {}, stream_);
@@ -209,7 +247,7 @@ void CudaNumerics::quantize(const Tensor& X, const Rotation& r, const QuantSpec&
     options.rows = options.cols = false;
     source = wide;
   }
-  cuda::rotate_quantize(source, options, spec, storage.matrix, rotate_work_, stream, stream_);
+  cuda::rotate_quantize(source, options, spec, storage.matrix, work_.rotate, stream, stream_);
 }
 
 void CudaNumerics::dequantize(const QuantizedTensor& q, Tensor& out) {
@@ -221,7 +259,7 @@ void CudaNumerics::dequantize(const QuantizedTensor& q, Tensor& out) {
     return cuda::arrange({m.values.data(), DType::kFloat32, to.rows, to.cols}, false, to, stream_);
   }
   if (to.rows == q.rows) return cuda::dequantize(m, to, stream_);
-  const DeviceMatrix all = work(padded_, out.dtype(), q.rows, q.cols);
+  const DeviceMatrix all = work(work_.padded, out.dtype(), q.rows, q.cols);
   cuda::dequantize(m, all, stream_);
   cuda::arrange({all.data, all.dtype, to.rows, to.cols}, false, to, stream_);
 }
@@ -229,7 +267,7 @@ void CudaNumerics::dequantize(const QuantizedTensor& q, Tensor& out) {
 template <class F>
 void CudaNumerics::into(const DeviceMatrix& C, bool accumulate, const F& f) {
   if (!accumulate) return f(C);
-  const DeviceMatrix result = work(product_, C.dtype, C.rows, C.cols);
+  const DeviceMatrix result = work(work_.product, C.dtype, C.rows, C.cols);
   f(result);
   cuda::add(C, result, C, stream_);
 }
@@ -238,9 +276,9 @@ void CudaNumerics::into(const DeviceMatrix& C, bool accumulate, const F& f) {
 void CudaNumerics::multiply_bfloat16(const DeviceOperand& A, const DeviceOperand& B,
                                      const Accumulation& accumulation, const DeviceMatrix& C) {
   const std::int64_t a_size = A.matrix->rows * A.matrix->cols;
-  decoded_.resize((a_size + B.matrix->rows * B.matrix->cols) * 2);
+  work_.decoded.resize((a_size + B.matrix->rows * B.matrix->cols) * 2);
   const auto narrow = [&](const cuda::DeviceQuantized& q, std::int64_t at) {
-    const DeviceMatrix to(decoded_.as<std::uint16_t>() + at, DType::kBFloat16, q.rows, q.cols);
+    const DeviceMatrix to(work_.decoded.as<std::uint16_t>() + at, DType::kBFloat16, q.rows, q.cols);
     cuda::arrange({q.values.data(), DType::kFloat32, q.rows, q.cols}, false, to, stream_);
     return to;
   };
@@ -266,12 +304,13 @@ void CudaNumerics::multiply(const DeviceOperand& A, const DeviceOperand& B,
   if (fp8_product(A, B)) {
     return cuda::matmul(A, B, parse_accumulation("sm90-cublaslt-fast"), C, stream_);
   }
-  cuda::matmul_decoded(A, B, parse_accumulation("sm90-cublaslt"), C, decoded_, stream_);
+  cuda::matmul_decoded(A, B, parse_accumulation("sm90-cublaslt"), C, work_.decoded, stream_);
 }
 
 void CudaNumerics::matmul(const QuantizedTensor& A, bool transpose_a, const QuantizedTensor& B,
                           bool transpose_b, const Accumulation& accumulation, Tensor& C,
                           bool accumulate) {
+  require_alone("matmul");
   for (const auto& [q, transposed] : {std::pair{&A, transpose_a}, std::pair{&B, transpose_b}}) {
     cuda::DeviceQuantized& m = stored(*q);
     if (transposed && m.codes_t.empty() && !m.codes.empty()) cuda::transpose_codes(m, stream_);
@@ -282,6 +321,7 @@ void CudaNumerics::matmul(const QuantizedTensor& A, bool transpose_a, const Quan
 
 void CudaNumerics::product(const Tensor& A, bool transpose_a, const Tensor& B, bool transpose_b,
                            Tensor& C, double alpha, double beta) {
+  require_alone("product");
   if (alpha != 1.0 || (beta != 0.0 && beta != 1.0)) {
     throw UnsupportedError("product on the device: alpha " + std::to_string(alpha) + ", beta " +
                            std::to_string(beta) + "; want alpha 1, beta 0 or 1");

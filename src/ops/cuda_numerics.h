@@ -1,6 +1,8 @@
 // The card's Numerics: tensors handed to the functions of sylvester/cuda.
 #pragma once
 
+#include <vector>
+
 #include "sylvester/cuda/matmul.h"
 #include "sylvester/cuda/rotate_quantize.h"
 #include "sylvester/ops/numerics.h"
@@ -25,6 +27,7 @@ class CudaNumerics final : public Numerics {
   void upload(std::span<const std::int32_t> from, Tensor& to) override;
   void download(const Tensor& from, std::span<float> to) override;
   void synchronize() override { cuda::synchronize(stream_); }
+  void together(std::span<const std::function<void()>> tasks) override;
 
   void add(const Tensor& a, const Tensor& b, Tensor& out) override;
   void round_to_bfloat16(Tensor& x) override;
@@ -60,9 +63,23 @@ class CudaNumerics final : public Numerics {
   template <class F>
   void into(const cuda::DeviceMatrix& C, bool accumulate, const F& f);
 
+  // Throws inside of together(): cuBLASLt has one work space.
+  void require_alone(const char* what) const;
+
+  struct Work {
+    cuda::RotateWork rotate;
+    cuda::DeviceBuffer arranged, padded, decoded, product;
+  };
+  // A task of together() but the first, which runs on the stream itself.
+  struct Lane {
+    cuda::SideStream side;
+    Work work;
+  };
+
   cuda::StreamHandle stream_;
-  cuda::RotateWork rotate_work_;
-  cuda::DeviceBuffer arranged_, padded_, decoded_, product_;
+  Work work_;
+  std::vector<Lane> lanes_;
+  bool together_ = false;
 };
 
 }  // namespace sylvester::detail

@@ -23,6 +23,10 @@ DType codes_dtype(DType format) {
                    ": want a format of up to 8 bits, bfloat16 or float16");
 }
 
+void Numerics::together(std::span<const std::function<void()>> tasks) {
+  for (const auto& task : tasks) task();
+}
+
 #if defined(SYLVESTER_HAVE_CUDA)
 
 std::unique_ptr<Numerics> make_cuda_numerics(void* stream) {

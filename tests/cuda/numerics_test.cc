@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 
 #include <cmath>
+#include <functional>
 #include <memory>
 #include <utility>
 
@@ -269,6 +270,62 @@ TEST(CudaNumerics, ALinearFitsInOneGraph) {
     test::mismatches(values_of(dX), want.dX, std::string(name) + " dX");
     test::mismatches(values_of(dW), want.dW, std::string(name) + " dW");
   }
+}
+
+// Tasks beside each other have the bits of tasks one after the other; what follows sees all.
+TEST(CudaNumerics, TogetherChangesNothing) {
+  SYLVESTER_NEEDS_DEVICE();
+  const cuda::Stream stream;
+  const std::unique_ptr<Numerics> card = make_cuda_numerics(stream.handle());
+  const Shape shape{2048, 1536};
+  const Tensor x =
+      on(Device::kCuda, test::numbers(2048 * 1536, Fill::kOutliers, 3), shape, DType::kBFloat16);
+  const std::vector<std::pair<Rotation, const char*>> kinds{{{.rows = true}, "int8"},
+                                                            {{.cols = true}, "float8_e4m3fn"},
+                                                            {{.transpose = true}, "mxfp8_e4m3"},
+                                                            {{.pad_cols = 1000}, "int8:row"}};
+  std::vector<QuantizedTensor> want(kinds.size()), got(kinds.size());
+  Tensor sum = card->allocate(shape, DType::kBFloat16),
+         turned = card->allocate(shape, DType::kBFloat16);
+  std::vector<std::function<void()>> tasks;
+  for (std::size_t i = 0; i < kinds.size(); ++i) {
+    card->quantize(x, kinds[i].first, parse_quant_spec(kinds[i].second), want[i]);
+    tasks.emplace_back(
+        [&, i] { card->quantize(x, kinds[i].first, parse_quant_spec(kinds[i].second), got[i]); });
+  }
+  tasks.emplace_back([&] { card->rotate(x, {.cols = true}, false, turned); });
+  for (int round = 0; round < 3; ++round) {
+    card->fill(turned, 0.0);
+    card->together(tasks);
+    card->add(turned, turned, sum);
+    for (std::size_t i = 0; i < kinds.size(); ++i) {
+      const QuantizedMatrix a = card->to_host(want[i]), b = card->to_host(got[i]);
+      test::mismatches(std::vector<std::uint8_t>(b.codes.begin(), b.codes.end()),
+                       std::vector<std::uint8_t>(a.codes.begin(), a.codes.end()),
+                       std::string(kinds[i].second) + " codes");
+      test::mismatches(std::vector<float>(b.scales.begin(), b.scales.end()),
+                       std::vector<float>(a.scales.begin(), a.scales.end()),
+                       std::string(kinds[i].second) + " scales");
+    }
+    Tensor alone = card->allocate(shape, DType::kBFloat16);
+    card->rotate(x, {.cols = true}, false, alone);
+    card->add(alone, alone, alone);
+    card->synchronize();
+    test::mismatches(values_of(sum), values_of(alone), "sum of what a task made");
+  }
+}
+
+TEST(CudaNumerics, TogetherEndsAfterAnError) {
+  SYLVESTER_NEEDS_DEVICE();
+  const std::unique_ptr<Numerics> card = make_cuda_numerics(nullptr);
+  Tensor x = card->allocate({32, 32}, DType::kBFloat16),
+         y = card->allocate({32, 32}, DType::kBFloat16);
+  card->fill(x, 1.0);
+  const std::vector<std::function<void()>> tasks{[&] { card->fill(y, 2.0); },
+                                                 [&] { card->product(x, false, x, true, y); }};
+  EXPECT_THROW(card->together(tasks), ValueError);  // products run alone
+  card->product(x, false, x, true, y);
+  test::mismatches(values_of(y), std::vector<float>(32 * 32, 32.0f), "product");
 }
 
 // Under "blas" bits are not promised: every row that has no float32 operand runs, and its error

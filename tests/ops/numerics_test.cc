@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -95,6 +96,15 @@ TEST(Numerics, PartsShareTheCodes) {
   cpu.from_codes(codes, DType::kFloat8E4M3FN, q);
   cpu.matmul(q, false, q, false, parse_accumulation("exact"), C);
   EXPECT_EQ(values(C), (std::vector<float>{16, 16, 16, 16}));
+}
+
+TEST(Numerics, TogetherRunsEveryTask) {
+  std::vector<int> done;
+  const std::vector<std::function<void()>> tasks{[&] { done.push_back(1); },
+                                                 [&] { done.push_back(2); }};
+  numerics(Device::kCpu).together(tasks);
+  EXPECT_EQ(done, (std::vector<int>{1, 2}));
+  numerics(Device::kCpu).together({});
 }
 
 TEST(Numerics, WithoutACardTheErrorSaysWhatToDo) {

@@ -54,6 +54,28 @@ using StreamHandle = void*;
 // Waits for all work of a stream. Errors: Error with the device's message.
 void synchronize(StreamHandle stream = nullptr);
 
+// A queue beside another: what is put on branch(stream) runs after the work on `stream` so far, and
+// before what follows join(stream). Within a capture, too. The queue is made at its first use.
+class SideStream {
+ public:
+  SideStream() = default;
+  ~SideStream();
+  SideStream(SideStream&& other) noexcept
+      : stream_(std::exchange(other.stream_, nullptr)),
+        event_(std::exchange(other.event_, nullptr)) {}
+  SideStream& operator=(SideStream&& other) noexcept {
+    std::swap(stream_, other.stream_);
+    std::swap(event_, other.event_);
+    return *this;
+  }
+  StreamHandle branch(StreamHandle stream);
+  void join(StreamHandle stream);
+
+ private:
+  void* stream_ = nullptr;  // cudaStream_t
+  void* event_ = nullptr;   // cudaEvent_t
+};
+
 // Work recorded once and run again as one launch. Capture what was run before with the same shapes:
 // tables, work space and algorithm choices are made outside.
 class Graph {

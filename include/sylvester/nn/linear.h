@@ -59,7 +59,12 @@ class LinearGroup {
                 std::span<Tensor* const> dW, bool overwrite);
 
  private:
-  void weight_gradient(Numerics& ops, const QuantizedTensor& a, const QuantizedTensor& b,
+  struct BackwardCodes {
+    const QuantizedTensor *e_E = nullptr, *w_E = nullptr, *e_G = nullptr, *x_G = nullptr;
+  };
+  BackwardCodes backward_codes(Numerics& ops, const Tensor& e, std::size_t i, bool for_dx,
+                               bool for_dw);
+  bool weight_gradient(Numerics& ops, const QuantizedTensor& a, const QuantizedTensor& b,
                        Tensor& dw, bool overwrite);
   void unrotate(Numerics& ops, Tensor& result, const Product& product, Tensor& out);
   void round(Numerics& ops, Tensor& x) const;

@@ -18,6 +18,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 
@@ -95,6 +96,10 @@ class Numerics {
   virtual void download(const Tensor& from, std::span<float> to) = 0;
   // Returns when everything asked for is done (at once on the CPU).
   virtual void synchronize() = 0;
+  // Runs tasks that do not need each other's results: rotations, codes and elementwise work, no
+  // products. On the card beside each other; what follows waits for all of them. On the CPU one
+  // after the other.
+  virtual void together(std::span<const std::function<void()>> tasks);
 
   // --- elementwise ------------------------------------------------------------------------------
   virtual void add(const Tensor& a, const Tensor& b, Tensor& out) = 0;  // out may be a or b
