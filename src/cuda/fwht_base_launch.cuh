@@ -53,14 +53,21 @@ bool launch_base_either(const RowsJob& job, const Output& output, cudaStream_t s
   }
 }
 
+// Whether the kernels with a table, or those without, are made for an output: what a quantizer sees
+// of a base with a table is kept (KeepOutput).
+template <class Output>
+inline constexpr bool kTable = !requires {
+  Output::kSecond;
+};
+template <class Output>
+inline constexpr bool kUnrolled = !requires {
+  Output::kKeeps;
+};
+
+// More columns a thread: fewer instructions an addition, but more registers, and beyond 32 KiB of
+// instructions they are fetched too slowly.
 template <class T, class Output>
-bool launch_base(const RowsJob& job, const Output& output, cudaStream_t stream) {
-  // The passes above want four columns at least and know six stages above the first five.
-  if (job.power < 2 || job.power > 11 || job.signs_after != nullptr || !suits_bulk_copy<T>(job)) {
-    return false;
-  }
-  // More columns a thread: fewer instructions an addition, but more registers, and beyond 32 KiB of
-  // instructions they are fetched too slowly.
+bool launch_unrolled(const RowsJob& job, const Output& output, cudaStream_t stream) {
   switch (job.base) {
     case 12:
       return launch_base_either<T, BaseShape<12, 4, 0, 512, 1>>(job, output, stream);
@@ -81,8 +88,13 @@ bool launch_base(const RowsJob& job, const Output& output, cudaStream_t stream) 
       return launch_base_either<T, BaseShape<44, 1, 0, 640, 1>>(job, output, stream);
     }
   }
-  // Wide ones take long to compile: for the common output only.
-  constexpr bool kWide = std::is_same_v<Output, StoreOutput<__nv_bfloat16>>;
+  return false;
+}
+
+template <class T, class Output>
+bool launch_table(const RowsJob& job, const Output& output, cudaStream_t stream) {
+  // Wide ones take long to compile: for the common outputs only.
+  constexpr bool kWide = std::is_same_v<Output, StoreOutput<__nv_bfloat16>> || !kUnrolled<Output>;
   switch (base_outputs(job.base)) {
 #define SYLVESTER_OUTPUTS(outputs)                                                           \
   case outputs:                                                                              \
@@ -99,6 +111,19 @@ bool launch_base(const RowsJob& job, const Output& output, cudaStream_t stream) 
     default:
       return false;
   }
+}
+
+template <class T, class Output>
+bool launch_base(const RowsJob& job, const Output& output, cudaStream_t stream) {
+  // The passes above want four columns at least and know six stages above the first five.
+  if (job.power < 2 || job.power > 11 || job.signs_after != nullptr || !suits_bulk_copy<T>(job)) {
+    return false;
+  }
+  if constexpr (kUnrolled<Output>) {
+    if (is_unrolled(job.base) && launch_unrolled<T>(job, output, stream)) return true;
+  }
+  if constexpr (kTable<Output>) return launch_table<T>(job, output, stream);
+  return false;
 }
 
 }  // namespace sylvester::cuda::detail

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "cuda/quantize_kernels.cuh"
+#include "cuda/row_output.cuh"
 
 namespace sylvester::cuda::detail {
 
@@ -102,6 +103,26 @@ struct QuantOutput {
     const int p = __float2int_rn(fminf(fmaxf(a, map.low), map.high));
     const int q = __float2int_rn(fminf(fmaxf(b, map.low), map.high));
     return __byte_perm(static_cast<std::uint32_t>(p), static_cast<std::uint32_t>(q), 0x4440);
+  }
+};
+
+// A first pass that also keeps the results, as float32: for transforms whose additions cost more
+// than writing and reading them. The codes are made of these.
+struct KeepOutput {
+  static constexpr bool kKeeps = true;
+
+  QuantOutput<true> observed;
+  StoreOutput<float> kept;
+
+  using State = QuantOutput<true>::State;
+  __device__ State begin() const { return observed.begin(); }
+  __device__ void end(State& state) const { observed.end(state); }
+  template <int kWidth>
+  __device__ __forceinline__ void emit(State& state, std::int64_t row, int col,
+                                       const float (&v)[kWidth]) const {
+    observed.emit<kWidth>(state, row, col, v);
+    StoreOutput<float>::State none;
+    kept.emit<kWidth>(none, row, col, v);
   }
 };
 

@@ -35,6 +35,9 @@ void run_quantize(const QuantJob& job, const QuantSteps& steps, cudaStream_t str
 // The absmax pass and the scale of a kTensor spec, then codes and job.codes_t in one pass. bfloat16
 // X. False (nothing started): the spec, shape or alignment does not suit.
 bool run_quantize_both(const QuantJob& job, const QuantSteps& steps, cudaStream_t stream);
+// The codes of float32 X under the scale of the tensor that a first pass left in the job. False
+// (nothing started): shape or alignment do not suit.
+bool encode_uniform(const QuantJob& job, const QuantSteps& steps, cudaStream_t stream);
 // codes_t [cols][rows] from codes [rows][cols].
 void launch_transpose(const std::uint8_t* codes, std::uint8_t* codes_t, std::int64_t rows,
                       std::int64_t cols, cudaStream_t stream);

@@ -121,6 +121,14 @@ bool encode_blocks(const QuantJob& job, const QuantSteps& steps, cudaStream_t st
   return true;
 }
 
+// The second pass under a scale of the tensor.
+template <class T>
+void launch_encode_uniform(const QuantJob& job, const QuantSteps& steps, cudaStream_t stream) {
+  constexpr int kEach = sizeof(T) == 2 ? 32 : 16;
+  launch_dependent(encode_uniform_kernel<T>, grid_of(job.rows * job.cols / kEach, 256), 256, 0,
+                   stream, "encode", job, CodeMap(steps.map));
+}
+
 // One read of X (two under a scale of the tensor). False (nothing started): spec, shape or
 // alignment do not suit.
 template <class T>
@@ -136,9 +144,7 @@ bool run_fast(const QuantJob& job, const QuantSteps& steps, cudaStream_t stream)
   }
   if (!steps.global) return encode_blocks<T>(job, steps, stream);
   observe<T>(job, steps, stream);
-  constexpr int kEach = sizeof(T) == 2 ? 32 : 16;
-  launch_dependent(encode_uniform_kernel<T>, grid_of(job.rows * job.cols / kEach, 256), 256, 0,
-                   stream, "encode", job, CodeMap(steps.map));
+  launch_encode_uniform<T>(job, steps, stream);
   return true;
 }
 

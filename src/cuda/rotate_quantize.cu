@@ -1,5 +1,6 @@
 #include "sylvester/cuda/rotate_quantize.h"
 
+#include "cuda/base_shape.h"
 #include "cuda/check.h"
 #include "cuda/fwht_launch.h"
 #include "cuda/quant_output.cuh"
@@ -59,7 +60,7 @@ bool encode_pow2(const RowsJob& job, const QuantOutput<false>& output, cudaStrea
 // Both passes of a fused transform of one side. False: the spec or shape does not suit.
 bool fused(bool columns, const DeviceMatrix& X, const HadamardOptions& options,
            const QuantSpec& spec, DeviceQuantized& out, const RandomStream& random,
-           cudaStream_t stream) {
+           DeviceBuffer& rotated, cudaStream_t stream) {
   if (X.dtype != DType::kBFloat16 || spec.granularity != Granularity::kTensor || spec.asymmetric ||
       spec.rule == ScaleRule::kGrid || spec.rule == ScaleRule::kUnit ||
       spec.quotient != Quotient::kDivide) {
@@ -90,6 +91,14 @@ bool fused(bool columns, const DeviceMatrix& X, const HadamardOptions& options,
       return launch_cols<__nv_bfloat16>(rows, X.cols, output, stream);
     });
   }
+  if (job.base > 1 && !is_unrolled(job.base)) {
+    rotated.resize(X.size() * 4);
+    const KeepOutput keep{first, {rotated.as<float>(), job.y_stride}};
+    QuantJob kept = p.job;
+    kept.x = rotated.data();
+    kept.x_stride = X.cols;
+    return launch_base<__nv_bfloat16>(job, keep, stream) && encode_uniform(kept, p.steps, stream);
+  }
   if (job.base > 1) {
     return both([&](const RowsJob& rows, const auto& output) {
       return launch_base<__nv_bfloat16>(rows, output, stream);
@@ -110,7 +119,7 @@ void rotate_quantize(const DeviceMatrix& X, const RotateQuantizeOptions& options
   DeviceMatrix rotated = X;
   const bool one_side = options.rows != options.cols && !is_cast(resolved);
   if (one_side && detail::fused(options.cols, X, options.cols ? options.left : options.right,
-                                resolved, out, stream, native)) {
+                                resolved, out, stream, work.rotated, native)) {
     if (options.transposed) transpose_codes(out, queue);
     return;
   }

@@ -216,6 +216,9 @@ TEST(CudaQuantize, RotationsEqualTheCpu) {
                         {64, 4096},
                         {16, 14336},
                         {8, 11008},
+                        {300, 11008},
+                        {7, 960},
+                        {16, 4864},
                         {4, 32768},
                         {20, 576}}) {
     for (const Fill fill : {Fill::kRandom, Fill::kOutliers, Fill::kAdversarial}) {
