@@ -31,6 +31,7 @@ Tensor on(Device device, const std::vector<float>& x, const Shape& shape,
   Numerics& n = numerics(device);
   Tensor t = n.allocate(shape, device == Device::kCpu ? DType::kFloat32 : dtype);
   n.upload(x, t);
+  n.synchronize();  // other streams may read it
   return t;
 }
 
