@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "core/early_avx512.h"
 #include "sylvester/core/target.h"
 
 namespace sylvester::test {
@@ -31,12 +32,16 @@ std::vector<T> read_golden(const std::string& name) {
   return out;
 }
 
-// Runs f once for each target the CPU has; SCOPED_TRACE names it in failures.
+// Runs f once for each target the CPU has, and for AVX-512 without its newer instructions where
+// some kernels use them; SCOPED_TRACE names it in failures.
 template <class F>
 void for_each_target(F&& f) {
   for (const Target target : available_targets()) {
     SCOPED_TRACE("target " + to_string(target));
     set_target(target);
+    f(target);
+    if (target != Target::kAvx512 || !detail::set_early_avx512()) continue;
+    SCOPED_TRACE("early AVX-512");
     f(target);
   }
   set_target(Target::kAuto);

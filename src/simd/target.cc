@@ -7,6 +7,7 @@
 #include <atomic>
 #include <string>
 
+#include "core/early_avx512.h"
 #include "sylvester/core/error.h"
 
 namespace sylvester {
@@ -91,6 +92,18 @@ void set_target(Target target) {
   }
   hwy::GetChosenTarget().Update(hwy::SupportedTargets());
   g_target = target;
+}
+
+bool detail::set_early_avx512() {
+#if HWY_ARCH_X86
+  if ((cpu_bits() & HWY_AVX3) == 0 || (cpu_bits() & kAvx512Bits) == HWY_AVX3) return false;
+  hwy::SetSupportedTargetsForTest(HWY_AVX3);
+  hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+  g_target = Target::kAvx512;
+  return true;
+#else
+  return false;
+#endif
 }
 
 Target current_target() noexcept { return g_target; }
