@@ -45,6 +45,9 @@ void simd_rows(const Axis& axis, const float* x, std::int64_t x_stride, float* y
                std::int64_t y_stride, std::int64_t rows, float* work) noexcept;
 void simd_rows(const Axis& axis, const std::uint16_t* x, std::int64_t x_stride, std::uint16_t* y,
                std::int64_t y_stride, std::int64_t rows, float* work) noexcept;
+// to = from, around the caches where `to` is aligned. Other threads see it after simd_stream_end().
+void simd_stream(const float* from, std::int64_t n, float* to) noexcept;
+void simd_stream_end() noexcept;
 // `width` columns of axis.length rows. work: cols_work(axis, width) floats, 64-byte aligned.
 void simd_cols(const Axis& axis, const float* x, std::int64_t x_stride, float* y,
                std::int64_t y_stride, std::int64_t width, float* work) noexcept;

@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "hadamard/axis.h"
+#include "hadamard/kernels.h"
+#include "hadamard/transform.h"
 #include "hadamard/transpose.h"
 #include "sylvester/core/buffer.h"
 #include "sylvester/core/parallel.h"
@@ -11,8 +13,10 @@
 namespace sylvester {
 namespace {
 
-// Rotated rows that stay in the second-level cache until they are encoded.
-constexpr std::int64_t kStripeBytes = 64 << 10;
+// Rotated rows that stay in the nearest cache until they are encoded.
+constexpr std::int64_t kStripeBytes = 16 << 10;
+// Rows that are there already: as many as the encoding likes to have at a time.
+constexpr std::int64_t kReadyElements = 1 << 16;
 // Rows of one task where codes are transposed: a full cache line of every row of codes_t.
 constexpr std::int64_t kTransposeRows = 64;
 
@@ -23,41 +27,51 @@ void rotate(MatrixView<const float> X, const RotateQuantizeOptions& options,
   if (options.rows) hadamard_rows(options.cols ? out : X, out, options.right);
 }
 
+// Storage of one thread, kept between stripes.
+struct Space {
+  Buffer<float> rotated, work;
+};
+
 // X, or its rotation, in the order a Quantization wants it: stripes of rows, read once or twice.
 class Stripes {
  public:
   // Throws ShapeError for an axis without a matrix, before anything is changed.
   Stripes(MatrixView<const float> X, const RotateQuantizeOptions& options)
       : X_(X), options_(options), rotate_rows_(options.rows) {
-    if (options.rows) base_ = detail::resolve_axis(X.cols, options.right, "rows").base;
+    if (options.rows) axis_ = detail::resolve_axis(X.cols, options.right, "rows");
     if (options.cols) detail::resolve_axis(X.rows, options.left, "cols");
   }
   // Rotates across rows; along them read() does. `twice`: there will be two rounds of reading.
   void start(bool twice) {
-    const bool small = X_.size() <= kKeptElements;
-    keep_ = twice && options_.rows && (options_.cols || small || base_ > 1);
+    // Fresh memory costs more than a second transform, but of the slow ones.
+    const bool small = X_.size() <= kKeptElements, slow = axis_.base > kSlowBase;
+    keep_ =
+        twice && options_.rows && (options_.cols || small || slow || options_.scratch != nullptr);
     if (!options_.cols && !keep_) return;
-    // Fresh memory costs more than transforming it, so a small matrix has its buffer ready.
     thread_local Buffer<float> ready;
-    Buffer<float>& space = small ? ready : whole_;
+    Buffer<float>& space = options_.scratch != nullptr ? *options_.scratch : small ? ready : whole_;
     space.resize(X_.size());
     rotated_ = MatrixView<float>(space.data(), X_.rows, X_.cols);
     if (!options_.cols) return;
     hadamard_cols(X_, rotated_, options_.left);
     X_ = rotated_;
   }
-  // Rows [begin, end), rotated; in `space` where they had to be computed and are not kept.
-  MatrixView<const float> read(std::int64_t begin, std::int64_t end, Buffer<float>& space) const {
+  // True where read() rotates.
+  bool rotates() const { return rotate_rows_; }
+  // Rows [begin, end), rotated; in `space` where they had to be computed.
+  MatrixView<const float> read(std::int64_t begin, std::int64_t end, Space& space) const {
     const MatrixView<const float> rows(X_.row(begin), end - begin, X_.cols, X_.stride);
     if (!rotate_rows_) return rows;
-    float* out = keep_ ? rotated_.row(begin) : nullptr;
-    if (!keep_) {
-      space.resize(rows.size());
-      out = space.data();
-    }
-    const MatrixView<float> rotated(out, rows.rows, rows.cols);
-    hadamard_rows(rows, rotated, options_.right);
+    if (!keeps_here()) space.rotated.resize(rows.size());
+    const MatrixView<float> rotated(keeps_here() ? rotated_.row(begin) : space.rotated.data(),
+                                    rows.rows, rows.cols);
+    detail::rotate_rows(axis_, rows, rotated, space.work);
     return rotated;
+  }
+  // After the first read of what a second one will want.
+  void keep(std::int64_t begin, std::int64_t end, const Space& space) const {
+    if (!keep_ || keeps_here()) return;
+    detail::simd_stream(space.rotated.data(), (end - begin) * X_.cols, rotated_.row(begin));
   }
   // All rows were read once.
   void second_round() {
@@ -67,13 +81,19 @@ class Stripes {
   }
 
  private:
-  // 8 MiB: what stays in a third-level cache between the two rounds.
-  static constexpr std::int64_t kKeptElements = std::int64_t{1} << 21;
+  // 32 MiB: what may stay in a third-level cache between the two rounds.
+  static constexpr std::int64_t kKeptElements = std::int64_t{1} << 23;
+  static constexpr std::int64_t kSlowBase = 44;
+  // From 8 MiB on, what is kept goes around the caches, which would have to read it first.
+  static constexpr std::int64_t kStreamElements = std::int64_t{1} << 21;
+
+  // Small matrices are rotated to where they are kept.
+  bool keeps_here() const { return keep_ && X_.size() < kStreamElements; }
 
   MatrixView<const float> X_;
   const RotateQuantizeOptions& options_;
   bool rotate_rows_, keep_ = false;
-  std::int64_t base_ = 1;
+  detail::Axis axis_;
   Buffer<float> whole_;
   MatrixView<float> rotated_;
 };
@@ -83,7 +103,7 @@ class Stripes {
 template <class F, class Done>
 void for_stripes(std::int64_t total, std::int64_t task, std::int64_t rows, F&& f, Done&& done) {
   parallel_blocks(total, task, [&](std::int64_t, std::int64_t begin, std::int64_t end) {
-    Buffer<float> space;
+    thread_local Space space;
     for (std::int64_t i = begin; i < end; i += rows) f(i, std::min(end, i + rows), space);
     done(begin, end);
   });
@@ -124,23 +144,30 @@ void rotate_quantize(MatrixView<const float> X, const RotateQuantizeOptions& opt
   }
   stripes.start(quantization.needs_observation());
   const std::int64_t multiple = quantization.row_multiple();
-  const std::int64_t fitting =
-      kStripeBytes / (static_cast<std::int64_t>(sizeof(float)) * std::max<std::int64_t>(1, X.cols));
-  const std::int64_t rows = std::max(multiple, fitting / multiple * multiple);
-  const std::int64_t task = (std::max(kTransposeRows, rows) + rows - 1) / rows * rows;
+  const auto rows_of = [&](std::int64_t elements) {
+    const std::int64_t fitting = elements / std::max<std::int64_t>(1, X.cols);
+    return std::max(multiple, fitting / multiple * multiple);
+  };
+  const std::int64_t ready = rows_of(kReadyElements);
+  const std::int64_t task = (std::max(kTransposeRows, ready) + multiple - 1) / multiple * multiple;
+  const auto rows_now = [&] {
+    return stripes.rotates() ? rows_of(kStripeBytes / static_cast<std::int64_t>(sizeof(float)))
+                             : ready;
+  };
   if (quantization.needs_observation()) {
     for_stripes(
-        X.rows, task, rows,
-        [&](std::int64_t begin, std::int64_t end, Buffer<float>& space) {
+        X.rows, task, rows_now(),
+        [&](std::int64_t begin, std::int64_t end, Space& space) {
           quantization.observe(stripes.read(begin, end, space), begin);
+          stripes.keep(begin, end, space);
         },
-        [](std::int64_t, std::int64_t) {});
+        [](std::int64_t, std::int64_t) { detail::simd_stream_end(); });
     stripes.second_round();
   }
   quantization.finish_observation();
   for_stripes(
-      X.rows, task, rows,
-      [&](std::int64_t begin, std::int64_t end, Buffer<float>& space) {
+      X.rows, task, rows_now(),
+      [&](std::int64_t begin, std::int64_t end, Space& space) {
         quantization.encode(stripes.read(begin, end, space), begin);
       },
       transpose);

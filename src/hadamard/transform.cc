@@ -5,6 +5,7 @@
 #include "hadamard/axis.h"
 #include "hadamard/definition.h"
 #include "hadamard/kernels.h"
+#include "hadamard/transform.h"
 #include "sylvester/core/buffer.h"
 #include "sylvester/core/parallel.h"
 #include "sylvester/core/target.h"
@@ -55,23 +56,18 @@ template <class T>
 void rows_scalar(const Axis& axis, MatrixView<const T> X, MatrixView<T> Y) {
   using Z = typename Compute<T>::Type;
   const std::int64_t n = X.cols;
-  parallel_blocks(X.rows, std::max<std::int64_t>(1, kTaskElements / n),
-                  [&](std::int64_t, std::int64_t begin, std::int64_t end) {
-                    Buffer<Z> z(n), work(axis.base);
-                    for (std::int64_t i = begin; i < end; ++i) {
-                      for (std::int64_t j = 0; j < n; ++j) z[j] = Compute<T>::load(X(i, j));
-                      if (!axis.signs.empty() && !axis.inverse) {
-                        for (std::int64_t j = 0; j < n; ++j)
-                          z[j] *= axis.signs[static_cast<std::size_t>(j)];
-                      }
-                      transform_blocks(axis, z.data(), 1, work.data());
-                      if (!axis.signs.empty() && axis.inverse) {
-                        for (std::int64_t j = 0; j < n; ++j)
-                          z[j] *= axis.signs[static_cast<std::size_t>(j)];
-                      }
-                      for (std::int64_t j = 0; j < n; ++j) Y(i, j) = Compute<T>::store(z[j]);
-                    }
-                  });
+  const auto signs = [&axis](Z* z, bool wanted) {
+    if (axis.signs.empty() || !wanted) return;
+    for (std::size_t j = 0; j < axis.signs.size(); ++j) z[j] *= axis.signs[j];
+  };
+  Buffer<Z> z(n), work(axis.base);
+  for (std::int64_t i = 0; i < X.rows; ++i) {
+    for (std::int64_t j = 0; j < n; ++j) z[j] = Compute<T>::load(X(i, j));
+    signs(z.data(), !axis.inverse);
+    transform_blocks(axis, z.data(), 1, work.data());
+    signs(z.data(), axis.inverse);
+    for (std::int64_t j = 0; j < n; ++j) Y(i, j) = Compute<T>::store(z[j]);
+  }
 }
 
 template <class T>
@@ -99,14 +95,19 @@ void cols_scalar(const Axis& axis, MatrixView<const T> X, MatrixView<T> Y) {
   });
 }
 
+// double has the scalar body alone: it serves tests and merged weights, not the hot path.
 template <class T>
-void rows_simd(const Axis& axis, MatrixView<const T> X, MatrixView<T> Y) {
-  parallel_blocks(X.rows, std::max<std::int64_t>(1, kTaskElements / X.cols),
-                  [&](std::int64_t, std::int64_t begin, std::int64_t end) {
-                    Buffer<float> work(detail::rows_work(axis, sizeof(T) < sizeof(float)));
-                    detail::simd_rows(axis, X.row(begin), X.stride, Y.row(begin), Y.stride,
-                                      end - begin, work.data());
-                  });
+constexpr bool kHasKernels = !std::is_same_v<T, double>;
+
+template <class T>
+void rows_here(const Axis& axis, MatrixView<const T> X, MatrixView<T> Y, Buffer<float>& work) {
+  if constexpr (kHasKernels<T>) {
+    if (!scalar_target()) {
+      work.resize(detail::rows_work(axis, sizeof(T) < sizeof(float)));
+      return detail::simd_rows(axis, X.data, X.stride, Y.data, Y.stride, X.rows, work.data());
+    }
+  }
+  rows_scalar(axis, X, Y);
 }
 
 template <class T>
@@ -123,19 +124,17 @@ void cols_simd(const Axis& axis, MatrixView<const T> X, MatrixView<T> Y) {
                   });
 }
 
-// double has the scalar body alone: it serves tests and merged weights, not the hot path.
-template <class T>
-constexpr bool kHasKernels = !std::is_same_v<T, double>;
-
 template <class T>
 void rows(MatrixView<const T> X, MatrixView<T> Y, const HadamardOptions& options) {
   check_shapes(X, Y, "rows");
   const Axis axis = detail::resolve_axis(X.cols, options, "rows");
   if (X.size() == 0) return;
-  if constexpr (kHasKernels<T>) {
-    if (!scalar_target()) return rows_simd(axis, X, Y);
-  }
-  rows_scalar(axis, X, Y);
+  parallel_blocks(X.rows, std::max<std::int64_t>(1, kTaskElements / X.cols),
+                  [&](std::int64_t, std::int64_t begin, std::int64_t end) {
+                    Buffer<float> work;
+                    rows_here<T>(axis, {X.row(begin), end - begin, X.cols, X.stride},
+                                 {Y.row(begin), end - begin, Y.cols, Y.stride}, work);
+                  });
 }
 
 template <class T>
@@ -150,6 +149,11 @@ void cols(MatrixView<const T> X, MatrixView<T> Y, const HadamardOptions& options
 }
 
 }  // namespace
+
+void detail::rotate_rows(const Axis& axis, MatrixView<const float> X, MatrixView<float> Y,
+                         Buffer<float>& work) {
+  if (X.size() > 0) rows_here(axis, X, Y, work);
+}
 
 void hadamard_rows(MatrixView<const float> X, MatrixView<float> Y, const HadamardOptions& options) {
   rows(X, Y, options);

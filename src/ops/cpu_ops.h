@@ -128,6 +128,7 @@ class CpuOps final : public Ops {
   T* scratch(std::int64_t elements);
   Buffer<std::byte> scratch_;
   Tensor product_scratch_;
+  Buffer<float> rotated_;  // of rotate_quantize
 };
 
 }  // namespace sylvester::detail

@@ -183,8 +183,8 @@ void CpuOps::quantize_matrix(const Arranged<T>& arranged, const Rotation& rotati
     rotate_forward(X, turn, view);
     sylvester::quantize(view, spec, storage.matrix, stats, stream);
   } else {
-    rotate_quantize(X, {.rows = turn.rows, .cols = turn.cols}, spec, storage.matrix, nullptr,
-                    stream);
+    rotate_quantize(X, {.rows = turn.rows, .cols = turn.cols, .scratch = &rotated_}, spec,
+                    storage.matrix, nullptr, stream);
   }
 }
 

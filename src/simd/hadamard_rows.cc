@@ -50,7 +50,8 @@ HWY_NOINLINE void RegisterBlocks(const float* x, float* y, std::int64_t blocks, 
     SYLVESTER_UNROLL
     for (int i = 0; i < kCount; ++i) {
       v[i] = Load(x + i * kLanes);
-      if constexpr (kScale) __builtin_prefetch(x + i * kLanes + 1536, 0, 2);
+      // The only pass of short transforms; longer ones go on computing for a while.
+      __builtin_prefetch(x + i * kLanes + (kScale ? 1536 : 4096), 0, 2);
     }
     LaneStages<kCount, kLanes>(signs, v);
     CrossStages<kCount>(One(), v);
@@ -297,6 +298,14 @@ void RowsBf16(const Axis& axis, const std::uint16_t* x, std::int64_t x_stride, s
   }
 }
 
+void StreamF32(const float* from, std::int64_t n, float* to) {
+  std::int64_t i = 0;
+  if (reinterpret_cast<std::uintptr_t>(to) % (kLanes * sizeof(float)) == 0) {
+    for (; i + kLanes <= n; i += kLanes) hn::Stream(Load(from + i), D(), to + i);
+  }
+  std::memcpy(to + i, from + i, static_cast<std::size_t>(n - i) * sizeof(float));
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace sylvester::detail
 HWY_AFTER_NAMESPACE();
@@ -306,6 +315,7 @@ namespace sylvester::detail {
 
 HWY_EXPORT(RowsF32);
 HWY_EXPORT(RowsBf16);
+HWY_EXPORT(StreamF32);
 
 void simd_rows(const Axis& axis, const float* x, std::int64_t x_stride, float* y,
                std::int64_t y_stride, std::int64_t rows, float* work) noexcept {
@@ -315,6 +325,10 @@ void simd_rows(const Axis& axis, const std::uint16_t* x, std::int64_t x_stride, 
                std::int64_t y_stride, std::int64_t rows, float* work) noexcept {
   HWY_DYNAMIC_DISPATCH(RowsBf16)(axis, x, x_stride, y, y_stride, rows, work);
 }
+void simd_stream(const float* from, std::int64_t n, float* to) noexcept {
+  HWY_DYNAMIC_DISPATCH(StreamF32)(from, n, to);
+}
+void simd_stream_end() noexcept { hwy::FlushStream(); }
 
 }  // namespace sylvester::detail
 #endif  // HWY_ONCE

@@ -128,11 +128,38 @@ TEST(RotateQuantize, EverySpecEqualsTheSteps) {
 TEST(RotateQuantize, LargerThanTheStripes) {
   const std::int64_t m = 160, n = 1536;
   const auto x = test::random_values<float>(m * n, 4);
+  Buffer<float> scratch;
   for (const char* spec : {"int8", "int8:row", "float8_e4m3fn:block=32x32", "mxfp6_e3m2", "nvfp4",
                            "float8_e5m2:rounding=stochastic", "int8:col"}) {
+    expect_equal_to_steps(x, m, n, {.rows = true, .scratch = &scratch}, spec);
+    expect_equal_to_steps(x, m, n, {.rows = true, .cols = true, .scratch = &scratch}, spec);
     expect_equal_to_steps(x, m, n, {.rows = true, .transposed = true}, spec);
     expect_equal_to_steps(x, m, n, {.cols = true}, spec);
     expect_equal_to_steps(x, m, n, {.transposed = true}, spec);
+  }
+}
+
+// The ways of the two rounds of reading beyond the caches: the rotation kept, with and without
+// scratch, or computed twice. The steps are compared with the scalar bodies above.
+TEST(RotateQuantize, LargerThanTheCaches) {
+  for (const auto& [m, n] : {std::array<std::int64_t, 2>{1030, 2048}, {2056, 4096}, {8800, 960}}) {
+    const auto x = test::random_values<float>(m * n, 6);
+    for (const char* text : {"int8", "nvfp4", "int4:asym", "float8_e4m3fn:col"}) {
+      const QuantSpec spec = parse_quant_spec(text);
+      const QuantizedMatrix expected = separate(x, m, n, {.rows = true}, spec, {});
+      Buffer<float> scratch;
+      for (Buffer<float>* kept : {static_cast<Buffer<float>*>(nullptr), &scratch}) {
+        for (const int threads : {1, 2}) {
+          set_num_threads(threads);
+          QuantizedMatrix got;
+          rotate_quantize(MatrixView<const float>(x.data(), m, n), {.rows = true, .scratch = kept},
+                          spec, got);
+          EXPECT_EQ(difference(got, expected), "")
+              << text << " " << m << " x " << n << " threads " << threads;
+        }
+      }
+      set_num_threads(1);
+    }
   }
 }
 

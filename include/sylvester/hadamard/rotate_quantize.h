@@ -12,6 +12,9 @@ struct RotateQuantizeOptions {
   HadamardOptions right = {};
   HadamardOptions left = {};
   bool transposed = false;  // also write codes_t: the codes transposed, [cols][rows]
+  // Specs whose scales need all of X, rotated, keep the rotation here until it is encoded: worth
+  // its memory (resized to X.size()) where calls repeat. Without it a large X is rotated twice.
+  Buffer<float>* scratch = nullptr;
 };
 
 // Equal in bits to hadamard_cols / hadamard_rows followed by quantize.
