@@ -1,6 +1,32 @@
 #include "quant/element.h"
 
+#include <algorithm>
+#include <vector>
+
+#include "sylvester/formats/dtype.h"
+
 namespace sylvester::detail {
+
+namespace {
+
+// The values of every format's codes, computed once.
+const std::array<float, 256>& values_of(DType format) {
+  static const auto tables = [] {
+    std::vector<std::array<float, 256>> out;
+    for (const Format& f : formats()) {
+      if (f.bits > 8) continue;
+      out.resize(std::max(out.size(), static_cast<std::size_t>(f.dtype) + 1));
+      std::array<float, 256>& table = out[static_cast<std::size_t>(f.dtype)];
+      for (std::uint32_t code = 0; code < 256; ++code) {
+        table[code] = decode_float(code, layout(f.dtype));
+      }
+    }
+    return out;
+  }();
+  return tables[static_cast<std::size_t>(format)];
+}
+
+}  // namespace
 
 ElementMap::ElementMap(const ScalePlan& plan, const RandomStream& stream) {
   const QuantSpec& spec = plan.spec;
@@ -16,6 +42,10 @@ ElementMap::ElementMap(const ScalePlan& plan, const RandomStream& stream) {
   bf16_quotient = spec.quotient == Quotient::kBFloat16;
   codes = spec.codes;
   casts = spec.rule == ScaleRule::kUnit || spec.convention == Convention::kTorchao;
+  // A finite block's quotients are at most max / (margin * clip), unless an E4M3 scale saturates;
+  // then a float format saturates too, but an integer may pass 2^31.
+  const bool e4m3 = spec.scale_format == DType::kFloat8E4M3FN;
+  tame = spec.margin * spec.clip >= 0x1p-16f && !(integer && e4m3) && !casts;
   const Format& f = sylvester::format(format);
   if (integer) {
     const int bits = f.bits;
@@ -33,7 +63,7 @@ ElementMap::ElementMap(const ScalePlan& plan, const RandomStream& stream) {
     const auto half = std::bit_cast<std::uint32_t>(static_cast<float>(f.min_subnormal) / 2);
     below_half = std::bit_cast<float>(half - 1);
   }
-  for (std::uint32_t code = 0; code < 256; ++code) value[code] = decode_float(code, to);
+  value = values_of(format);
 }
 
 float round_integral(float y, Rounding rounding, std::uint32_t random) noexcept {

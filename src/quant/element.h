@@ -35,9 +35,9 @@ struct ElementMap {
            (integer || options.overflow == Overflow::kSaturate) && !casts;
   }
   float below_half = 0;  // microxcaling: the float32 below half of the smallest value
-  // Results are too many for the caches: store around them.
-  bool stream_values = false, stream_codes = false;
-  bool casts = false;  // rule unit: elements may be Inf or NaN
+  bool casts = false;    // rule unit: elements may be Inf or NaN
+  // RowScales::tame holds where no factor is 0 or infinite.
+  bool tame = false;
 };
 
 inline float quotient(const ElementMap& map, float x, float factor) noexcept {

@@ -2,20 +2,20 @@
 #pragma once
 
 #include <cstdint>
-#include <mutex>
 #include <vector>
 
 #include "quant/element.h"
 #include "quant/row_kernels.h"
 #include "quant/scale.h"
 #include "quant/simd_rows.h"
+#include "sylvester/core/buffer.h"
 #include "sylvester/core/view.h"
 #include "sylvester/quant/quantize.h"
 
 namespace sylvester::detail {
 
 // How a spec cuts a rows x cols matrix. Tiles are the unit of work and of the statistics' sums;
-// they follow from shape and spec alone.
+// they follow from shape and spec, and from whether statistics are wanted.
 struct Geometry {
   std::int64_t rows = 0, cols = 0;
   std::int64_t block_rows = 0, block_cols = 0;
@@ -24,29 +24,29 @@ struct Geometry {
   bool global = false;  // scales need a pass over the whole matrix first
 
   // Errors: ValueError when the spec does not fit the shape.
-  Geometry(const QuantSpec& resolved, std::int64_t rows, std::int64_t cols);
+  Geometry(const QuantSpec& resolved, std::int64_t rows, std::int64_t cols, bool statistics);
   std::int64_t tiles_across() const { return cols == 0 ? 0 : (cols + tile_cols - 1) / tile_cols; }
   std::int64_t tiles() const {
     return rows == 0 ? 0 : (rows + tile_rows - 1) / tile_rows * tiles_across();
   }
-};
 
-// Scales of many blocks from their absmax.
-using FastScales = ScaleFlags (*)(const ScalePlan&, const std::uint32_t*, std::int64_t,
-                                  const ScaleArrays&) noexcept;
+ private:
+  void set_blocks(const QuantSpec& spec);
+  void set_tiles(const QuantSpec& spec, std::int64_t col_unit);
+  void cut_for_speed(const QuantSpec& spec);
+};
 
 // Scales of the blocks that one row of a tile crosses.
 struct ScaleStrip {
+  // Longer than needed: kScalePadding.
   std::vector<float> scale, factor, zero, inverse;
   std::vector<std::uint8_t> code;
-  bool poisoned = false;   // some scale is NaN
-  bool invertible = true;  // every factor lies in [2^-60, 2^60]
+  ScaleFlags flags;
   void clear(std::int64_t n);
   void set(std::int64_t k, const BlockScale& s);
-  void fill(FastScales scales, const ScalePlan& plan, const std::uint32_t* magnitude,
-            std::int64_t n);
+  void fill(ScaleKind kind, const ScalePlan& plan, const std::uint32_t* magnitude, std::int64_t n);
   // Of the blocks from `at` on.
-  RowScales row(std::int64_t at) const;
+  RowScales row(std::int64_t at, const ElementMap& map) const;
 };
 
 // Where the results of an encoding pass go; null members are not wanted.
@@ -54,12 +54,14 @@ struct Sink {
   QuantizedMatrix* out = nullptr;
   MatrixView<float> values{};
   StatsSum* stats = nullptr;
+  bool near = false;  // X is in cache
 };
 
 class Engine {
  public:
-  // `spec` is resolved and no cast.
-  Engine(const QuantSpec& spec, std::int64_t rows, std::int64_t cols, const RandomStream& stream);
+  // `spec` is resolved and no cast; `statistics`: encode() or measure() are to sum them.
+  Engine(const QuantSpec& spec, std::int64_t rows, std::int64_t cols, const RandomStream& stream,
+         bool statistics = false);
 
   const Geometry& geometry() const { return geometry_; }
   const ScalePlan& plan() const { return plan_; }
@@ -67,7 +69,9 @@ class Engine {
   bool needs_observation() const { return geometry_.global || needs_tensor_absmax_; }
 
   // Rows first_row ... of the matrix; columns [col, col + X.cols). Thread-safe.
-  void observe(MatrixView<const float> X, std::int64_t first_row, std::int64_t col);
+  // `near`: X is in cache.
+  void observe(MatrixView<const float> X, std::int64_t first_row, std::int64_t col,
+               bool near = false);
   void finish_observation();
   // Replaces the scale of a kTensor spec (the grid search).
   void set_tensor_scale(const BlockScale& scale);
@@ -85,26 +89,42 @@ class Engine {
   void store_global_scales(QuantizedMatrix& out) const;
 
  private:
-  void strip_of(MatrixView<const float> block_row, ScaleStrip& strip) const;
+  // Index of the block at (row, col), which may run on into the rows below.
+  std::int64_t block_at(std::int64_t row, std::int64_t col) const;
+  // Rows of one-row blocks that lie end to end are one long row of blocks.
+  MatrixView<const float> join_rows(MatrixView<const float> X) const;
+  void observe_blocks(MatrixView<const float> X, std::int64_t first_row, std::int64_t col,
+                      const Access& access);
+  void strip_of(MatrixView<const float> block_row, std::int64_t first_block,
+                ScaleStrip& strip) const;
   void select_block(MatrixView<const float> block, std::uint32_t magnitude, std::int64_t k,
                     ScaleStrip& strip) const;
-  void encode_rows(MatrixView<const float> X, std::int64_t first_row, std::int64_t col,
-                   const ScaleStrip& strip, const RowScales& scales, const Sink& sink) const;
-  void store_scales(const ScaleStrip& strip, std::int64_t count, std::int64_t first_row,
-                    std::int64_t col, QuantizedMatrix& out) const;
+  void correct_eden(MatrixView<const float> X, std::int64_t row, std::int64_t col,
+                    ScaleStrip& strip) const;
+  // Rows of blocks in one walk each, where the spec and the sink allow it.
+  bool walks_once(const Sink& sink) const;
+  void encode_once(MatrixView<const float> X, std::int64_t first_row, std::int64_t col,
+                   const Sink& sink) const;
+  void encode_local(MatrixView<const float> X, std::int64_t first_row, std::int64_t col,
+                    const Sink& sink) const;
+  void encode_strip(MatrixView<const float> X, std::int64_t first_row, std::int64_t col,
+                    const ScaleStrip& strip, std::int64_t at, const Sink& sink,
+                    Access access) const;
+  void store_scales(const ScaleStrip& strip, std::int64_t first_block, std::int64_t count,
+                    QuantizedMatrix& out) const;
   std::int64_t segment(std::int64_t cols) const;
-  // Distance at which passes over the whole matrix prefetch.
-  std::int64_t ahead(MatrixView<const float> X) const;
+  // Columns whose scales are made, and used, while they are in the nearest cache.
+  std::int64_t panel(std::int64_t rows, std::int64_t cols) const;
 
   Geometry geometry_;
   ScalePlan plan_;
   ElementMap map_;
   RandomStream stream_;
-  FastScales fast_scales_ = nullptr;
+  ScaleKind kind_ = ScaleKind::kNone;
   bool needs_tensor_absmax_ = false;
-  bool poisons_ = true;  // a NaN scale means codes 0 (torchao's MX differs)
-  std::mutex mutex_;
-  std::vector<std::uint32_t> magnitudes_;  // global: one per block; tensor absmax: one
+  bool poisons_ = true;                 // a NaN scale means codes 0 (torchao's MX differs)
+  Buffer<std::uint32_t> magnitudes_;    // of all blocks that were observed
+  std::uint32_t tensor_magnitude_ = 0;  // NVFP4 of two levels
   std::vector<std::int32_t> lows_, highs_;
   ScaleStrip global_scales_;  // of all blocks
 };

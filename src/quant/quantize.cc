@@ -36,13 +36,12 @@ MatrixView<T> window(MatrixView<T> X, std::int64_t row, std::int64_t rows, std::
   return out;
 }
 
-// Calls f(tile, row, rows, col, cols) for each tile. `backwards`: the last tile first, so that a
-// second pass over the matrix starts with what the first left in cache.
+// Calls f(tile, row, rows, col, cols) for each tile. (A second pass from the last tile backwards
+// would begin with what the first left in cache, but the processor's prefetching does not follow.)
 template <class F>
-void for_tiles(const Geometry& g, bool backwards, F&& f) {
-  const std::int64_t across = g.tiles_across(), tiles = g.tiles();
-  parallel_blocks(tiles, 1, [&](std::int64_t index, std::int64_t, std::int64_t) {
-    const std::int64_t tile = backwards ? tiles - 1 - index : index;
+void for_tiles(const Geometry& g, F&& f) {
+  const std::int64_t across = g.tiles_across();
+  parallel_blocks(g.tiles(), 1, [&](std::int64_t tile, std::int64_t, std::int64_t) {
     const std::int64_t row = tile / across * g.tile_rows, col = tile % across * g.tile_cols;
     f(tile, row, std::min(g.tile_rows, g.rows - row), col, std::min(g.tile_cols, g.cols - col));
   });
@@ -62,10 +61,10 @@ QuantStats finish(const std::vector<StatsSum>& parts, std::int64_t count) {
 
 void observe_all(Engine& engine, MatrixView<const float> X) {
   if (engine.needs_observation()) {
-    for_tiles(
-        engine.geometry(), false,
-        [&](std::int64_t, std::int64_t row, std::int64_t rows, std::int64_t col,
-            std::int64_t cols) { engine.observe(window(X, row, rows, col, cols), row, col); });
+    for_tiles(engine.geometry(), [&](std::int64_t, std::int64_t row, std::int64_t rows,
+                                     std::int64_t col, std::int64_t cols) {
+      engine.observe(window(X, row, rows, col, cols), row, col);
+    });
   }
   engine.finish_observation();
 }
@@ -78,9 +77,7 @@ void search_grid(Engine& engine, MatrixView<const float> X) {
   start_spec.rule = ScaleRule::kAbsmax;
   const detail::ScalePlan start_plan(start_spec);
   std::uint32_t magnitude = 0;
-  for (std::int64_t i = 0; i < X.rows; ++i) {
-    detail::absmax_segments(X.row(i), X.cols, std::max<std::int64_t>(X.cols, 1), &magnitude);
-  }
+  detail::absmax_rows(X, std::max<std::int64_t>(X.cols, 1), &magnitude);
   BlockScale candidate = scale_of(start_plan, {.absmax = magnitude});
   if (magnitude == 0 || std::isnan(candidate.scale)) return;
   double scale = candidate.scale, least = std::numeric_limits<double>::infinity();
@@ -90,12 +87,11 @@ void search_grid(Engine& engine, MatrixView<const float> X) {
     if (plan.spec.quotient == Quotient::kReciprocal) candidate.factor = 1.0f / candidate.scale;
     engine.set_tensor_scale(candidate);
     std::vector<StatsSum> parts(static_cast<std::size_t>(engine.geometry().tiles()));
-    for_tiles(engine.geometry(), false,
-              [&](std::int64_t tile, std::int64_t row, std::int64_t rows, std::int64_t col,
-                  std::int64_t cols) {
-                engine.encode(window(X, row, rows, col, cols), row, col,
-                              {.stats = &parts[static_cast<std::size_t>(tile)]});
-              });
+    for_tiles(engine.geometry(), [&](std::int64_t tile, std::int64_t row, std::int64_t rows,
+                                     std::int64_t col, std::int64_t cols) {
+      engine.encode(window(X, row, rows, col, cols), row, col,
+                    {.stats = &parts[static_cast<std::size_t>(tile)]});
+    });
     double error = 0;
     for (const StatsSum& part : parts) error += part.error2;
     if (error < least) {
@@ -186,13 +182,12 @@ void run(Engine& engine, MatrixView<const float> X, QuantizedMatrix* out, Matrix
   if (out != nullptr) store_known_scales(engine, *out);
   const Geometry& g = engine.geometry();
   std::vector<StatsSum> parts(stats != nullptr ? static_cast<std::size_t>(g.tiles()) : 0);
-  for_tiles(g, engine.needs_observation(),
-            [&](std::int64_t tile, std::int64_t row, std::int64_t rows, std::int64_t col,
-                std::int64_t cols) {
-              engine.encode(window(X, row, rows, col, cols), row, col,
-                            {out, window(values, row, rows, col, cols),
-                             stats != nullptr ? &parts[static_cast<std::size_t>(tile)] : nullptr});
-            });
+  for_tiles(g, [&](std::int64_t tile, std::int64_t row, std::int64_t rows, std::int64_t col,
+                   std::int64_t cols) {
+    engine.encode(window(X, row, rows, col, cols), row, col,
+                  {out, window(values, row, rows, col, cols),
+                   stats != nullptr ? &parts[static_cast<std::size_t>(tile)] : nullptr});
+  });
   if (stats != nullptr) *stats = finish(parts, X.size());
 }
 
@@ -222,7 +217,7 @@ void quantize(MatrixView<const float> X, const QuantSpec& spec, QuantizedMatrix&
     cast_all(X, resolved, {out.values.data(), X.rows, X.cols}, stats, stream);
     return;
   }
-  Engine engine(resolved, X.rows, X.cols, stream);
+  Engine engine(resolved, X.rows, X.cols, stream, stats != nullptr);
   size_buffers(engine.geometry(), resolved, out);
   run(engine, X, &out, {}, stats);
 }
@@ -243,11 +238,10 @@ void dequantize(const QuantizedMatrix& q, MatrixView<float> out) {
     return;
   }
   const Engine engine(q.spec, q.rows, q.cols, {});
-  for_tiles(
-      engine.geometry(), false,
-      [&](std::int64_t, std::int64_t row, std::int64_t rows, std::int64_t col, std::int64_t cols) {
-        engine.decode(q, row, col, window(out, row, rows, col, cols));
-      });
+  for_tiles(engine.geometry(), [&](std::int64_t, std::int64_t row, std::int64_t rows,
+                                   std::int64_t col, std::int64_t cols) {
+    engine.decode(q, row, col, window(out, row, rows, col, cols));
+  });
 }
 
 void fake_quantize(MatrixView<const float> X, const QuantSpec& spec, MatrixView<float> out,
@@ -258,7 +252,7 @@ void fake_quantize(MatrixView<const float> X, const QuantSpec& spec, MatrixView<
     cast_all(X, resolved, out, stats, stream);
     return;
   }
-  Engine engine(resolved, X.rows, X.cols, stream);
+  Engine engine(resolved, X.rows, X.cols, stream, stats != nullptr);
   run(engine, X, nullptr, out, stats);
 }
 
@@ -274,14 +268,13 @@ QuantStats quantization_error(MatrixView<const float> X, const QuantizedMatrix& 
     });
     return finish(parts, X.size());
   }
-  const Engine engine(q.spec, q.rows, q.cols, {});
+  const Engine engine(q.spec, q.rows, q.cols, {}, true);
   std::vector<StatsSum> parts(static_cast<std::size_t>(engine.geometry().tiles()));
-  for_tiles(engine.geometry(), false,
-            [&](std::int64_t tile, std::int64_t row, std::int64_t rows, std::int64_t col,
-                std::int64_t cols) {
-              engine.measure(window(X, row, rows, col, cols), row, col, q,
-                             parts[static_cast<std::size_t>(tile)]);
-            });
+  for_tiles(engine.geometry(), [&](std::int64_t tile, std::int64_t row, std::int64_t rows,
+                                   std::int64_t col, std::int64_t cols) {
+    engine.measure(window(X, row, rows, col, cols), row, col, q,
+                   parts[static_cast<std::size_t>(tile)]);
+  });
   return finish(parts, X.size());
 }
 
@@ -309,6 +302,9 @@ Quantization::Quantization(const QuantSpec& spec, std::int64_t rows, std::int64_
   size_buffers(impl_->engine.geometry(), resolved, out);
 }
 
+// Stripes up to this many elements are taken to be in cache: their owner made them just now.
+constexpr std::int64_t kNearElements = 1 << 15;
+
 Quantization::~Quantization() = default;
 
 bool Quantization::needs_observation() const noexcept { return impl_->engine.needs_observation(); }
@@ -324,7 +320,8 @@ std::int64_t Quantization::row_multiple() const noexcept {
 
 void Quantization::observe(MatrixView<const float> stripe, std::int64_t first_row) {
   impl_->for_columns([&](std::int64_t col, std::int64_t cols) {
-    impl_->engine.observe(window(stripe, 0, stripe.rows, col, cols), first_row, col);
+    impl_->engine.observe(window(stripe, 0, stripe.rows, col, cols), first_row, col,
+                          stripe.size() <= kNearElements);
   });
 }
 
@@ -341,14 +338,16 @@ void Quantization::encode(MatrixView<const float> stripe, std::int64_t first_row
                           MatrixView<float> values) {
   impl_->for_columns([&](std::int64_t col, std::int64_t cols) {
     impl_->engine.encode(window(stripe, 0, stripe.rows, col, cols), first_row, col,
-                         {&impl_->out, window(values, 0, stripe.rows, col, cols), nullptr});
+                         {.out = &impl_->out,
+                          .values = window(values, 0, stripe.rows, col, cols),
+                          .near = stripe.size() <= kNearElements});
   });
 }
 
 float absmax(std::span<const float> x) noexcept {
   std::uint32_t magnitude = 0;
   const auto n = static_cast<std::int64_t>(x.size());
-  detail::absmax_segments(x.data(), n, std::max<std::int64_t>(n, 1), &magnitude);
+  detail::absmax_rows({x.data(), 1, n}, std::max<std::int64_t>(n, 1), &magnitude);
   return std::bit_cast<float>(magnitude);
 }
 

@@ -29,7 +29,7 @@ void for_chunks(std::int64_t n, std::int64_t segment, const RowScales& scales, F
     return RowScales{scales.scale == nullptr ? nullptr : scales.scale + k,
                      scales.factor == nullptr ? nullptr : scales.factor + k,
                      scales.zero == nullptr ? nullptr : scales.zero + k,
-                     scales.inverse == nullptr ? nullptr : scales.inverse + k, scales.ahead};
+                     scales.inverse == nullptr ? nullptr : scales.inverse + k, scales.tame};
   };
   if (segment > kChunk) {
     for_segments(n, segment, [&](std::int64_t k, std::int64_t begin, std::int64_t end) {
@@ -85,6 +85,17 @@ void encode_general(const ElementMap& map, const float* x, std::int64_t n, std::
   for (std::int64_t i = 0; i < n; ++i) {
     codes[i] = static_cast<std::uint8_t>(std::max(static_cast<std::int8_t>(codes[i]), low));
   }
+}
+
+void values_general(const ElementMap& map, const float* x, std::int64_t n, std::int64_t segment,
+                    const RowScales& scales, std::uint64_t first, float* out) {
+  for_chunks(n, segment, scales,
+             [&](std::int64_t begin, std::int64_t count, std::int64_t part, const RowScales& s) {
+               std::uint8_t codes[kChunk];
+               encode_general(map, x + begin, count, part, s,
+                              first + static_cast<std::uint64_t>(begin), codes);
+               decode_rows_simd(map, {codes, 1, count}, part, s, {out + begin, 1, count}, {});
+             });
 }
 
 std::int64_t count_saturated(const ElementMap& map, const float* x, std::int64_t n,
@@ -204,49 +215,54 @@ void error_sums(const float* x, const float* values, std::int64_t n, StatsSum& s
 
 }  // namespace scalar
 
-void absmax_segments(const float* x, std::int64_t n, std::int64_t segment, std::uint32_t* magnitude,
-                     std::int64_t ahead) noexcept {
-  scalar_target() ? scalar::absmax_segments(x, n, segment, magnitude)
-                  : absmax_segments_simd(x, n, segment, magnitude, ahead);
-}
-
-void range_segments(const float* x, std::int64_t n, std::int64_t segment, std::int32_t* low,
-                    std::int32_t* high) noexcept {
-  scalar_target() ? scalar::range_segments(x, n, segment, low, high)
-                  : range_segments_simd(x, n, segment, low, high);
-}
-
-void encode_row(const ElementMap& map, const float* x, std::int64_t n, std::int64_t segment,
-                const RowScales& scales, std::uint64_t first, std::uint8_t* codes) {
-  if (scalar_target()) {
-    scalar::encode_row(map, x, n, segment, scales, first, codes);
-  } else if (map.plain()) {
-    encode_row_simd(map, x, n, segment, scales, codes);
-  } else {
-    encode_general(map, x, n, segment, scales, first, codes);
+void absmax_rows(MatrixView<const float> X, std::int64_t segment, std::uint32_t* magnitude,
+                 const Access& access) noexcept {
+  if (!scalar_target()) return absmax_rows_simd(X, segment, magnitude, access);
+  for (std::int64_t i = 0; i < X.rows; ++i) {
+    scalar::absmax_segments(X.row(i), X.cols, segment, magnitude);
   }
 }
 
-void decode_row(const ElementMap& map, const std::uint8_t* codes, std::int64_t n,
-                std::int64_t segment, const RowScales& scales, float* out) noexcept {
-  scalar_target() ? scalar::decode_row(map, codes, n, segment, scales, out)
-                  : decode_row_simd(map, codes, n, segment, scales, out);
+void range_rows(MatrixView<const float> X, std::int64_t segment, std::int32_t* low,
+                std::int32_t* high, const Access& access) noexcept {
+  if (!scalar_target()) return range_rows_simd(X, segment, low, high, access);
+  for (std::int64_t i = 0; i < X.rows; ++i) {
+    scalar::range_segments(X.row(i), X.cols, segment, low, high);
+  }
 }
 
-void values_row(const ElementMap& map, const float* x, std::int64_t n, std::int64_t segment,
-                const RowScales& scales, std::uint64_t first, float* out) {
-  if (scalar_target()) {
-    scalar::values_row(map, x, n, segment, scales, first, out);
-  } else if (map.plain()) {
-    values_row_simd(map, x, n, segment, scales, out);
-  } else {
-    for_chunks(n, segment, scales,
-               [&](std::int64_t begin, std::int64_t count, std::int64_t part, const RowScales& s) {
-                 std::uint8_t codes[kChunk];
-                 encode_general(map, x + begin, count, part, s,
-                                first + static_cast<std::uint64_t>(begin), codes);
-                 decode_row_simd(map, codes, count, part, s, out + begin);
-               });
+void encode_rows(const ElementMap& map, MatrixView<const float> X, std::int64_t segment,
+                 const RowScales& scales, const Draws& draws, MatrixView<std::uint8_t> codes,
+                 const Access& access) {
+  if (!scalar_target() && map.plain() && scales.tame) {
+    return encode_rows_simd(map, X, segment, scales, codes, access);
+  }
+  for (std::int64_t i = 0; i < X.rows; ++i) {
+    const std::uint64_t first = draws.first + static_cast<std::uint64_t>(i) * draws.step;
+    scalar_target()
+        ? scalar::encode_row(map, X.row(i), X.cols, segment, scales, first, codes.row(i))
+        : encode_general(map, X.row(i), X.cols, segment, scales, first, codes.row(i));
+  }
+}
+
+void decode_rows(const ElementMap& map, MatrixView<const std::uint8_t> codes, std::int64_t segment,
+                 const RowScales& scales, MatrixView<float> out, const Access& access) noexcept {
+  if (!scalar_target()) return decode_rows_simd(map, codes, segment, scales, out, access);
+  for (std::int64_t i = 0; i < codes.rows; ++i) {
+    scalar::decode_row(map, codes.row(i), codes.cols, segment, scales, out.row(i));
+  }
+}
+
+void values_rows(const ElementMap& map, MatrixView<const float> X, std::int64_t segment,
+                 const RowScales& scales, const Draws& draws, MatrixView<float> out,
+                 const Access& access) {
+  if (!scalar_target() && map.plain() && scales.tame) {
+    return values_rows_simd(map, X, segment, scales, out, access);
+  }
+  for (std::int64_t i = 0; i < X.rows; ++i) {
+    const std::uint64_t first = draws.first + static_cast<std::uint64_t>(i) * draws.step;
+    scalar_target() ? scalar::values_row(map, X.row(i), X.cols, segment, scales, first, out.row(i))
+                    : values_general(map, X.row(i), X.cols, segment, scales, first, out.row(i));
   }
 }
 

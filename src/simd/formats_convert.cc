@@ -9,14 +9,15 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "simd/formats_convert.cc"
 // The scalable vectors of SVE can be no members of classes; such CPUs take NEON.
-#define HWY_DISABLED_TARGETS \
-  (HWY_SSSE3 | HWY_AVX3_DL | HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128)
+// Beside AVX3 for its permutations of bytes.
+#define HWY_WANT_AVX3_DL
+#define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128)
 #include <hwy/foreach_target.h>
 // After foreach_target.
-#include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
 #include "simd/formats-inl.h"
+#include "simd/memory-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace sylvester::detail {
@@ -28,30 +29,21 @@ using DI = hn::RebindToSigned<D>;
 using DU = hn::RebindToUnsigned<D>;
 using VI = hn::Vec<DI>;
 
-// Random words are made for this many elements at a time.
-constexpr std::int64_t kChunk = 1024;
+// Random words are made for this many elements at a time, a multiple of philox_words().
+constexpr std::int64_t kChunk = 960;
 
 inline std::int64_t lanes() { return static_cast<std::int64_t>(hn::Lanes(D())); }
 
-// kStream: past the caches; p is aligned to the vector then.
+// Large inputs are asked for this many elements ahead, one page.
+constexpr std::int64_t kAhead = 1024;
+
+// p is aligned to the vector where it streams.
 template <bool kStream, class T, class DV, class V>
 HWY_INLINE void store(V v, DV dv, T* HWY_RESTRICT p) {
   if constexpr (kStream) {
     hn::Stream(v, dv, p);
   } else {
     hn::StoreU(v, dv, p);
-  }
-}
-
-// Asks for `vectors` vectors of input 8 KiB ahead, past the page where the processor's own
-// prefetching stops: large inputs then arrive at the speed of memcpy (measured 0.85 without, 1.1
-// with). Addresses past the end of the array are harmless.
-HWY_INLINE void prefetch(const float* x, int vectors) {
-  constexpr std::uintptr_t kAhead = 8192, kLine = 64;
-  const auto from = reinterpret_cast<std::uintptr_t>(x) + kAhead;
-  const std::uintptr_t bytes = static_cast<std::uintptr_t>(vectors) * hn::Lanes(D()) * 4;
-  for (std::uintptr_t i = 0; i < bytes; i += kLine) {
-    hwy::Prefetch(reinterpret_cast<const char*>(from + i));
   }
 }
 
@@ -70,17 +62,13 @@ HWY_INLINE hn::Vec<hn::Repartition<std::uint8_t, D>> encode_step(
     const E& encoder, const float* HWY_RESTRICT x, const std::uint32_t* HWY_RESTRICT random) {
   const D d;
   const DU du;
-  const std::int64_t N = lanes();
-  if constexpr (E::kUsesRandom) {
-    VI c[4];
-    for (int k = 0; k < 4; ++k) {
-      c[k] = encoder.Encode(hn::LoadU(d, x + k * N), hn::LoadU(du, random + k * N));
-    }
-    return PackBytes(d, c[0], c[1], c[2], c[3]);
-  } else {
-    return EncodeBytes(encoder, hn::LoadU(d, x), hn::LoadU(d, x + N), hn::LoadU(d, x + 2 * N),
-                       hn::LoadU(d, x + 3 * N));
+  hn::Vec<D> v[4];
+  hn::Vec<DU> words[4];
+  for (int k = 0; k < 4; ++k) {
+    v[k] = hn::LoadU(d, x + k * lanes());
+    words[k] = E::kUsesRandom ? hn::LoadU(du, random + k * lanes()) : hn::Zero(du);
   }
+  return EncodeBytes(encoder, v, words);
 }
 
 // The encoder is copied: the compiler may then keep its constants in registers, which stores of
@@ -92,7 +80,7 @@ void encode_steps(const E& shared, const float* HWY_RESTRICT x, std::uint8_t* HW
   const hn::Repartition<std::uint8_t, D> d8;
   const std::int64_t step = 4 * lanes();
   for (std::int64_t k = 0; k < n; k += step) {
-    if constexpr (kStream) prefetch(x + k, 4);
+    if constexpr (kStream) PrefetchLines(x + k + kAhead, step * 4);
     store<kStream>(encode_step(encoder, x + k, random + (E::kUsesRandom ? k : 0)), d8, codes + k);
   }
 }
@@ -175,7 +163,7 @@ void encode16_steps(const E& shared, const float* HWY_RESTRICT x, std::uint16_t*
   const hn::Rebind<std::uint16_t, D> d16;
   const std::int64_t N = lanes();
   for (std::int64_t k = 0; k < n; k += N) {
-    if constexpr (kStream) prefetch(x + k, 1);
+    if constexpr (kStream) PrefetchLines(x + k + kAhead, N * 4);
     const auto words = E::kUsesRandom ? hn::LoadU(du, random + k) : hn::Zero(du);
     store<kStream>(hn::DemoteTo(d16, encoder.Encode(hn::LoadU(d, x + k), words)), d16, codes + k);
   }
@@ -234,44 +222,51 @@ void encode_all(const EncodeJob& job) {
   if (job.stream_out) hwy::FlushStream();
 }
 
-// 4 vectors at a time; Code is uint8_t or uint16_t.
+// 4 vectors of a decoder that takes code bytes, or 16-bit codes by lanes.
+template <class Decoder>
+HWY_INLINE void decode_step(const Decoder& decoder, const std::uint8_t* HWY_RESTRICT codes,
+                            hn::Vec<D> (&out)[4]) {
+  decoder.DecodeBytes(codes, out);
+}
+template <class Decoder>
+HWY_INLINE void decode_step(const Decoder& decoder, const std::uint16_t* HWY_RESTRICT codes,
+                            hn::Vec<D> (&out)[4]) {
+  const hn::Rebind<std::uint16_t, D> d16;
+  for (int k = 0; k < 4; ++k) {
+    out[k] = decoder.Decode(hn::PromoteTo(DI(), hn::LoadU(d16, codes + k * lanes())));
+  }
+}
+
 template <bool kStream, class Code, class Decoder>
 std::int64_t decode_steps(const Decoder& shared, const Code* HWY_RESTRICT codes,
                           float* HWY_RESTRICT x, std::int64_t i, std::int64_t n) {
   const Decoder decoder = shared;
-  const D d;
-  const DI di;
-  const hn::Rebind<Code, D> dc;
   const std::int64_t N = lanes();
   for (; i + 4 * N <= n; i += 4 * N) {
-    for (int k = 0; k < 4; ++k) {
-      const VI code = hn::PromoteTo(di, hn::LoadU(dc, codes + i + k * N));
-      store<kStream>(decoder.Decode(code), d, x + i + k * N);
-    }
+    hn::Vec<D> v[4];
+    decode_step(decoder, codes + i, v);
+    for (int k = 0; k < 4; ++k) store<kStream>(v[k], D(), x + i + k * N);
   }
   return i;
 }
 
 template <class Code, class Decoder>
 void decode_loop(const Decoder& decoder, const DecodeJob& job) {
-  const D d;
-  const DI di;
-  const hn::Rebind<Code, D> dc;
   const std::int64_t N = lanes();
   const auto* HWY_RESTRICT codes = static_cast<const Code*>(job.codes);
   float* HWY_RESTRICT x = job.x;
-  const auto some = [&](std::int64_t i, std::int64_t count) HWY_ATTR {  // count <= Lanes
-    alignas(64) Code code_tail[HWY_MAX_BYTES / 4] = {};
-    alignas(64) float x_tail[HWY_MAX_BYTES / 4];
+  const auto some = [&](std::int64_t i, std::int64_t count) HWY_ATTR {  // count <= 4 Lanes
+    alignas(64) Code code_tail[HWY_MAX_BYTES] = {};
+    alignas(64) float x_tail[HWY_MAX_BYTES];
     std::memcpy(code_tail, codes + i, static_cast<std::size_t>(count) * sizeof(Code));
-    hn::Store(decoder.Decode(hn::PromoteTo(di, hn::LoadU(dc, code_tail))), d, x_tail);
+    decode_steps<false>(decoder, code_tail, x_tail, 0, 4 * N);
     std::memcpy(x + i, x_tail, static_cast<std::size_t>(count) * sizeof(float));
   };
   std::int64_t i = head(x, 4 * N, job.n, job.stream_out);
   if (i > 0) some(0, i);
   i = job.stream_out ? decode_steps<true>(decoder, codes, x, i, job.n)
                      : decode_steps<false>(decoder, codes, x, i, job.n);
-  for (; i < job.n; i += N) some(i, std::min(N, job.n - i));
+  if (i < job.n) some(i, job.n - i);
   if (job.stream_out) hwy::FlushStream();
 }
 
@@ -284,8 +279,8 @@ void decode_all(const DecodeJob& job) {
     const FloatDecoder<D, Specials::kIeee> decoder(d, layout(DType::kFloat16));
     return decode_loop<std::uint16_t>(decoder, job);
   }
-  WithDecoder(d, job.from,
-              [&](const auto& decoder) HWY_ATTR { decode_loop<std::uint8_t>(decoder, job); });
+  WithByteDecoder(d, job.from,
+                  [&](const auto& decoder) HWY_ATTR { decode_loop<std::uint8_t>(decoder, job); });
 }
 
 void round_bfloat16_all(const float* x, float* out, std::int64_t n) {

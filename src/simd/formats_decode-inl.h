@@ -1,6 +1,8 @@
 // The decoding half of formats-inl.h, and how codes move between memory and lanes. The interface is
 // described there.
+#include <array>
 #include <cstdint>
+#include <type_traits>
 
 #include "sylvester/formats/options.h"
 #include "sylvester/formats/scalar.h"
@@ -13,6 +15,21 @@
 #endif
 
 #include <hwy/highway.h>
+
+// Instructions of x86 by name: any of SSE4 to AVX-512 (not Highway's emulation).
+#undef SYLVESTER_X86
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_SSE4
+#define SYLVESTER_X86 1
+#else
+#define SYLVESTER_X86 0
+#endif
+// Permutations of the bytes of two vectors.
+#undef SYLVESTER_VBMI
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3_DL
+#define SYLVESTER_VBMI 1
+#else
+#define SYLVESTER_VBMI 0
+#endif
 
 HWY_BEFORE_NAMESPACE();
 namespace sylvester::detail {
@@ -157,16 +174,56 @@ HWY_INLINE hn::Vec<D> LoadFloat(D d, const void* HWY_RESTRICT p) {
   }
 }
 
-template <class D>
-HWY_INLINE hn::Vec<hn::RebindToSigned<D>> LoadCodes(D, const std::uint8_t* HWY_RESTRICT p) {
-  return hn::PromoteTo(hn::RebindToSigned<D>(), hn::LoadU(hn::Rebind<std::uint8_t, D>(), p));
+// Moves 32-bit lanes as a transposition of kRows x 4 or, with kBack, of 4 x kRows does, where kRows
+// is the number of 128-bit blocks.
+template <bool kBack, class V8>
+HWY_INLINE V8 TransposeBlocks(V8 v) {
+  const hn::DFromV<V8> d8;
+  const hn::Repartition<std::int32_t, decltype(d8)> di;
+  constexpr auto kRows = static_cast<std::int32_t>(hn::MaxLanes(di) / 4);
+  if constexpr (kRows <= 1) {
+    return v;
+  } else {
+    alignas(64) static constexpr auto kFrom = [] {
+      std::array<std::int32_t, 4 * kRows> out{};
+      for (std::int32_t i = 0; i < 4 * kRows; ++i) {
+        out[static_cast<std::size_t>(i)] =
+            kBack ? i % 4 * kRows + i / 4 : i % kRows * 4 + i / kRows;
+      }
+      return out;
+    }();
+    const auto indices = hn::SetTableIndices(di, kFrom.data());
+    return hn::BitCast(d8, hn::TableLookupLanes(hn::BitCast(di, v), indices));
+  }
+}
+// From blocks of four bytes of vector 0, of vector 1, 2 and 3, to all bytes of vector 0 first.
+template <class V8>
+HWY_INLINE V8 JoinBlocks(V8 blocks) {
+  return TransposeBlocks<false>(blocks);
+}
+template <class V8>
+HWY_INLINE V8 SplitBlocks(V8 bytes) {
+  return TransposeBlocks<true>(bytes);
 }
 
-// The low bytes of the int32 lanes side by side, then a 4 x Lanes transposition: inside each
-// 128-bit block by bytes, across blocks by 32-bit lanes. The other bytes of the lanes do not
-// matter.
-template <class D, class VI = hn::Vec<hn::RebindToSigned<D>>>
-HWY_INLINE hn::Vec<hn::Repartition<std::uint8_t, D>> PackBytes(D, VI c0, VI c1, VI c2, VI c3) {
+// Byte kByte of each int32 lane side by side, in element order; the other bytes do not matter.
+#if SYLVESTER_VBMI
+template <int kByte, class D, class VI = hn::Vec<hn::RebindToSigned<D>>>
+HWY_INLINE hn::Vec<hn::Repartition<std::uint8_t, D>> PackByte(D, VI c0, VI c1, VI c2, VI c3) {
+  alignas(64) static constexpr auto kIndices = [] {
+    std::array<std::uint8_t, 64> out{};
+    for (int i = 0; i < 64; ++i) out[i] = static_cast<std::uint8_t>(4 * (i % 32) + kByte);
+    return out;
+  }();
+  const __m512i indices = _mm512_load_si512(kIndices.data());
+  const __m512i low = _mm512_permutex2var_epi8(c0.raw, indices, c1.raw);
+  const __m512i high = _mm512_permutex2var_epi8(c2.raw, indices, c3.raw);
+  return hn::Vec<hn::Repartition<std::uint8_t, D>>{_mm512_mask_blend_epi64(0xF0, low, high)};
+}
+#else
+template <int kByte, class D, class VI = hn::Vec<hn::RebindToSigned<D>>>
+HWY_INLINE hn::Vec<hn::Repartition<std::uint8_t, D>> PackByte(D, VI c0, VI c1, VI c2, VI c3) {
+  static_assert(kByte == 0);
   const hn::RebindToSigned<D> di;
   const hn::Repartition<std::uint8_t, D> d8;
   const hn::Repartition<std::uint16_t, D> d16;
@@ -176,15 +233,192 @@ HWY_INLINE hn::Vec<hn::Repartition<std::uint8_t, D>> PackBytes(D, VI c0, VI c1, 
   const auto bytes = hn::BitCast(d8, hn::OddEven(high16, hn::BitCast(d16, low)));
   alignas(16) static constexpr std::uint8_t kInBlock[16] = {0, 4, 8,  12, 1, 5, 9,  13,
                                                             2, 6, 10, 14, 3, 7, 11, 15};
-  const auto blocks = hn::TableLookupBytes(bytes, hn::LoadDup128(d8, kInBlock));
-  constexpr std::size_t kBlocks = hn::MaxLanes(di) / 4;
-  if constexpr (kBlocks <= 1) {
-    return blocks;
-  } else {
-    alignas(64) static constexpr std::int32_t kAcross[2][16] = {
-        {0, 4, 1, 5, 2, 6, 3, 7}, {0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15}};
-    const auto indices = hn::SetTableIndices(di, kAcross[kBlocks == 2 ? 0 : 1]);
-    return hn::BitCast(d8, hn::TableLookupLanes(hn::BitCast(di, blocks), indices));
+  return JoinBlocks(hn::TableLookupBytes(bytes, hn::LoadDup128(d8, kInBlock)));
+}
+#endif
+template <class D, class VI = hn::Vec<hn::RebindToSigned<D>>>
+HWY_INLINE hn::Vec<hn::Repartition<std::uint8_t, D>> PackBytes(D d, VI c0, VI c1, VI c2, VI c3) {
+  return PackByte<0>(d, c0, c1, c2, c3);
+}
+
+// Toward zero; numbers below 2^31 (Highway's ConvertTo spends three instructions on larger ones).
+template <class D, class VF = hn::Vec<D>, class VI = hn::Vec<hn::RebindToSigned<D>>>
+HWY_INLINE VI CutToInt(D, VF x) {
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
+  return VI{_mm512_cvttps_epi32(x.raw)};
+#elif HWY_ARCH_X86 && HWY_TARGET == HWY_AVX2
+  return VI{_mm256_cvttps_epi32(x.raw)};
+#elif SYLVESTER_X86
+  return VI{_mm_cvttps_epi32(x.raw)};
+#else
+  return hn::ConvertTo(hn::RebindToSigned<D>(), x);
+#endif
+}
+
+#if SYLVESTER_X86
+// Four vectors of int32 lanes to int8 or, of numbers of 16 bits, to uint8, saturated, in the order
+// that JoinBlocks takes.
+template <class T, class VI>
+HWY_INLINE hn::Vec<hn::Repartition<T, hn::DFromV<VI>>> PackSaturated(VI c0, VI c1, VI c2, VI c3) {
+  constexpr bool kSigned = std::is_signed_v<T>;
+#if HWY_TARGET <= HWY_AVX3
+  const auto low = _mm512_packs_epi32(c0.raw, c1.raw), high = _mm512_packs_epi32(c2.raw, c3.raw);
+  return {kSigned ? _mm512_packs_epi16(low, high) : _mm512_packus_epi16(low, high)};
+#elif HWY_TARGET == HWY_AVX2
+  const auto low = _mm256_packs_epi32(c0.raw, c1.raw), high = _mm256_packs_epi32(c2.raw, c3.raw);
+  return {kSigned ? _mm256_packs_epi16(low, high) : _mm256_packus_epi16(low, high)};
+#else
+  const auto low = _mm_packs_epi32(c0.raw, c1.raw), high = _mm_packs_epi32(c2.raw, c3.raw);
+  return {kSigned ? _mm_packs_epi16(low, high) : _mm_packus_epi16(low, high)};
+#endif
+}
+#endif
+
+// Four vectors to int8: nearest, ties to even, saturated. For numbers below 2^31.
+template <class D, class VF = hn::Vec<D>>
+HWY_INLINE hn::Vec<hn::Repartition<std::int8_t, D>> SaturatedBytes(D, VF v0, VF v1, VF v2, VF v3) {
+  const auto code = [](VF v) HWY_ATTR {
+    using VI = hn::Vec<hn::RebindToSigned<D>>;
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
+    return VI{_mm512_cvtps_epi32(v.raw)};
+#elif HWY_ARCH_X86 && HWY_TARGET == HWY_AVX2
+    return VI{_mm256_cvtps_epi32(v.raw)};
+#elif SYLVESTER_X86
+    return VI{_mm_cvtps_epi32(v.raw)};
+#else
+    const D d;
+    return VI{hn::NearestInt(hn::Min(hn::Max(v, hn::Set(d, -128.0f)), hn::Set(d, 127.0f)))};
+#endif
+  };
+#if SYLVESTER_X86
+  return JoinBlocks(PackSaturated<std::int8_t>(code(v0), code(v1), code(v2), code(v3)));
+#else
+  const hn::Repartition<std::int8_t, D> d8;
+  return hn::BitCast(d8, PackBytes(D(), code(v0), code(v1), code(v2), code(v3)));
+#endif
+}
+
+template <class D>
+HWY_INLINE hn::Vec<hn::RebindToSigned<D>> LoadCodes(D, const std::uint8_t* HWY_RESTRICT p) {
+  return hn::PromoteTo(hn::RebindToSigned<D>(), hn::LoadU(hn::Rebind<std::uint8_t, D>(), p));
+}
+
+// Whole vectors of code bytes of floating formats. A float32 has their values in its two upper
+// bytes, so a few operations on bytes do for all: a normal code is mantissa and exponent moved and
+// rebiased; the codes below that, at most eight, come from a table.
+template <class D, Specials kSpecials>
+class ByteDecoder {
+ public:
+  using D8 = hn::Repartition<std::uint8_t, D>;
+  using DS8 = hn::RebindToSigned<D8>;
+  using D16 = hn::Repartition<std::uint16_t, D>;
+  using V8 = hn::Vec<D8>;
+  using VF = hn::Vec<D>;
+
+  ByteDecoder(D, const Layout& f)
+      : magnitude_mask_(Set(sign_code(f) - 1)),
+        max_(Set(max_code(f))),
+        subnormal_(Set(std::uint64_t{1} << f.mantissa_bits)),
+        // An odd bias: one exponent more here, an even one below.
+        odd_(Set((127 - f.bias) % 2 != 0 ? std::uint64_t{1} << f.mantissa_bits : 0)),
+        rebias_(Set(static_cast<std::uint64_t>((127 - f.bias) / 2))),
+        low_mask_(Set(0xFFu << (7 - f.mantissa_bits) & 0xFF)),
+        high_mask_(Set(0xFFu >> (1 + f.mantissa_bits))),
+        low_shift_(7 - f.mantissa_bits),
+        high_shift_(1 + f.mantissa_bits),
+        sign_shift_(8 - code_bits(f)) {
+    alignas(16) std::uint8_t low[16] = {}, high[16] = {};
+    for (std::uint32_t m = 0; m < (1u << f.mantissa_bits); ++m) {
+      const std::uint32_t bits = decode_bits(m, f) >> 16;
+      low[m] = static_cast<std::uint8_t>(bits & 0xFF);
+      high[m] = static_cast<std::uint8_t>(bits >> 8);
+    }
+    table_low_ = hn::LoadDup128(D8(), low);
+    table_high_ = hn::LoadDup128(D8(), high);
+  }
+
+  HWY_INLINE void DecodeBytes(const std::uint8_t* HWY_RESTRICT p, VF (&out)[4]) const {
+    const D8 d8;
+    const D16 d16;
+    const V8 code = SplitBlocks(hn::LoadU(d8, p));
+    const V8 magnitude = hn::And(code, magnitude_mask_);
+    const auto words = hn::BitCast(d16, hn::Add(magnitude, odd_));
+    V8 low = hn::And(hn::BitCast(d8, hn::ShiftLeftSame(words, low_shift_)), low_mask_);
+    V8 high = hn::And(hn::BitCast(d8, hn::ShiftRightSame(words, high_shift_)), high_mask_);
+    high = hn::Add(high, rebias_);
+    const auto subnormal = Less(magnitude, subnormal_);
+    low = hn::IfThenElse(subnormal, hn::TableLookupBytes(table_low_, magnitude), low);
+    high = hn::IfThenElse(subnormal, hn::TableLookupBytes(table_high_, magnitude), high);
+    if (kSpecials == Specials::kIeee) {
+      const auto infinite = Less(max_, magnitude);
+      low = hn::IfThenElse(infinite, Set(0x80), low);
+      high = hn::IfThenElse(infinite, Set(0x7F), high);
+    }
+    const auto top = hn::ShiftLeftSame(hn::BitCast(d16, code), sign_shift_);
+    high = hn::OrAnd(high, hn::BitCast(d8, top), Set(0x80));
+    if (kSpecials != Specials::kFiniteOnly) {
+      const auto nan = kSpecials == Specials::kFnuz ? hn::Eq(code, Set(0x80))
+                       : kSpecials == Specials::kFn ? Less(max_, magnitude)
+                                                    : Less(hn::Add(max_, Set(1)), magnitude);
+      low = hn::IfThenElse(nan, Set(0xC0), low);
+      high = hn::IfThenElse(nan, Set(0x7F), high);
+    }
+    const D d;
+    const auto zero = hn::Zero(d16);
+    const auto first = hn::BitCast(d16, hn::InterleaveLower(d8, low, high));
+    const auto second = hn::BitCast(d16, hn::InterleaveUpper(d8, low, high));
+    out[0] = hn::BitCast(d, hn::InterleaveLower(d16, zero, first));
+    out[1] = hn::BitCast(d, hn::InterleaveUpper(d16, zero, first));
+    out[2] = hn::BitCast(d, hn::InterleaveLower(d16, zero, second));
+    out[3] = hn::BitCast(d, hn::InterleaveUpper(d16, zero, second));
+  }
+
+ private:
+  static HWY_INLINE V8 Set(std::uint64_t byte) {
+    return hn::Set(D8(), static_cast<std::uint8_t>(byte));
+  }
+  // Of numbers below 128.
+  static HWY_INLINE hn::Mask<D8> Less(V8 a, V8 b) {
+    return hn::RebindMask(D8(), hn::Lt(hn::BitCast(DS8(), a), hn::BitCast(DS8(), b)));
+  }
+
+  V8 magnitude_mask_, max_, subnormal_, odd_, rebias_, low_mask_, high_mask_;
+  V8 table_low_, table_high_;
+  int low_shift_, high_shift_, sign_shift_;
+};
+
+// The same by lanes, for the other formats of 8 bits and less.
+template <class D, class Decoder>
+class LaneDecoder {
+ public:
+  explicit LaneDecoder(const Decoder& decoder) : decoder_(decoder) {}
+  HWY_INLINE void DecodeBytes(const std::uint8_t* HWY_RESTRICT p, hn::Vec<D> (&out)[4]) const {
+    const D d;
+    for (std::size_t v = 0; v < 4; ++v) {
+      out[v] = decoder_.Decode(LoadCodes(d, p + v * hn::Lanes(d)));
+    }
+  }
+
+ private:
+  Decoder decoder_;
+};
+
+template <class D, class F>
+HWY_INLINE void WithByteDecoder(D d, DType from, const F& f) {
+  const Layout layout_from = layout(from);
+  switch (layout_from.specials) {
+    case Specials::kIeee:
+      return f(ByteDecoder<D, Specials::kIeee>(d, layout_from));
+    case Specials::kFn:
+      return f(ByteDecoder<D, Specials::kFn>(d, layout_from));
+    case Specials::kFnuz:
+      return f(ByteDecoder<D, Specials::kFnuz>(d, layout_from));
+    case Specials::kFiniteOnly:
+      return f(ByteDecoder<D, Specials::kFiniteOnly>(d, layout_from));
+    case Specials::kE8m0:
+      return f(LaneDecoder<D, ScaleDecoder<D>>(ScaleDecoder<D>(d)));
+    case Specials::kInteger:
+      return f(LaneDecoder<D, IntegerDecoder<D>>(IntegerDecoder<D>(d, layout_from)));
   }
 }
 

@@ -14,6 +14,8 @@
 
 #include <hwy/highway.h>
 
+#include "simd/formats_decode-inl.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace sylvester::detail {
 namespace HWY_NAMESPACE {
@@ -110,74 +112,97 @@ class ScaleEncoder {
   bool positive_only_;
 };
 
-// int2 ... int8. kGeneral: every mode but nearest_even, from the exact fraction |x| - trunc|x|.
-template <class D, bool kGeneral, bool kStochastic>
+// True where no |v| exceeds `most`, as bits; NaN does.
+template <class D, class VF = hn::Vec<D>>
+HWY_INLINE bool AllAtMost(D, const VF (&v)[4], hn::Vec<hn::RebindToSigned<D>> most) {
+  const hn::RebindToSigned<D> di;
+  const auto magnitude = [](VF x) HWY_ATTR {
+    return hn::And(hn::BitCast(hn::RebindToSigned<D>(), x),
+                   hn::Set(hn::RebindToSigned<D>(), 0x7FFFFFFF));
+  };
+  const auto low = hn::Max(magnitude(v[0]), magnitude(v[1]));
+  const auto high = hn::Max(magnitude(v[2]), magnitude(v[3]));
+  return hn::AllFalse(di, hn::Gt(hn::Max(low, high), most));
+}
+
+// int2 ... int8: the number is rounded to an integral float32 by the mode, then converted and
+// saturated, four vectors at a time.
+template <class D, bool kStochastic>
 class IntegerEncoder {
  public:
   using DI = hn::RebindToSigned<D>;
   using DU = hn::RebindToUnsigned<D>;
+  using D8 = hn::Repartition<std::uint8_t, D>;
+  using DS8 = hn::RebindToSigned<D8>;
   using VF = hn::Vec<D>;
   using VI = hn::Vec<DI>;
   using VU = hn::Vec<DU>;
   static constexpr bool kUsesRandom = kStochastic;
 
   IntegerEncoder(D d, const Layout& f, const EncodeOptions& options)
-      : most_(hn::Set(d, static_cast<float>(max_code(f)))),
-        least_(hn::Set(d, -1.0f - static_cast<float>(max_code(f)))),
-        nan_(hn::Set(DI(), static_cast<std::int32_t>(nan_code(false, f, options.nan)))) {
-    // Up when fraction * 2^24 >= the threshold; ties are at 2^23.
-    constexpr std::int32_t kHalf = 1 << 23;
-    const Rounding r = options.rounding;
-    std::int32_t positive = 1 << 25, negative = 1 << 25;  // never
-    if (r == Rounding::kNearestAway) positive = negative = kHalf;
-    if (r == Rounding::kNearestTowardZero) positive = negative = kHalf + 1;
-    if (r == Rounding::kNearestTowardNegative) positive = kHalf + 1, negative = kHalf;
-    if (r == Rounding::kUp) positive = negative = 1;
-    thresholds_[0] = hn::Set(d, static_cast<float>(positive));
-    thresholds_[1] = hn::Set(d, static_cast<float>(negative));
-    any_up_ = r == Rounding::kUp;
+      : rounding_(options.rounding),
+        most_(hn::Set(d, static_cast<float>(max_code(f)))),
+        most_byte_(hn::Set(DS8(), static_cast<std::int8_t>(max_code(f)))),
+        least_byte_(hn::Set(DS8(), static_cast<std::int8_t>(-1 - static_cast<int>(max_code(f))))),
+        nan_(hn::Set(D8(), static_cast<std::uint8_t>(nan_code(false, f, options.nan)))) {
+    // A tie to nearest even is undone where its rest is this half, with the sign of x or without.
+    const bool away = rounding_ == Rounding::kNearestAway;
+    tie_ = hn::Set(d, away ? 0.5f : -0.5f);
+    const bool by_sign = rounding_ != Rounding::kNearestTowardNegative;
+    tie_sign_ = hn::Set(DI(), by_sign ? static_cast<std::int32_t>(0x80000000u) : 0);
   }
 
-  HWY_INLINE VI Encode(VF x) const { return Encode(x, hn::Zero(DU())); }
-  HWY_INLINE VI Encode(VF x, VU random) const {
-    const D d;
-    const DI di;
-    const auto is_nan = hn::RebindMask(di, hn::IsNaN(x));
-    // The bounds are integers, so clamping first does not change what rounds to them.
-    const VF clamped = hn::Max(hn::Min(x, most_), least_);
-    VI code;
-    if (kGeneral) {
-      const VF magnitude = hn::Abs(clamped);
-      const VI whole = hn::ConvertTo(di, magnitude);
-      const VF fraction = hn::Sub(magnitude, hn::ConvertTo(d, whole));
-      const VF scaled = hn::Mul(fraction, hn::Set(d, 0x1p24f));
-      const auto negative = hn::Lt(clamped, hn::Zero(d));
-      VI up;
-      if (kStochastic) {
-        const VI draw = hn::BitCast(di, hn::ShiftRight<8>(random));
-        up = hn::VecFromMask(di, hn::Lt(draw, hn::ConvertTo(di, scaled)));
-      } else if (any_up_) {
-        // not "scaled >= 1": the fraction of a small number may lie below 2^-24
-        const VI rest = hn::BitCast(di, fraction);
-        up = hn::VecFromMask(di, hn::Gt(rest, hn::Zero(di)));
-      } else {
-        const VF threshold = hn::IfThenElse(negative, thresholds_[1], thresholds_[0]);
-        up = hn::VecFromMask(di, hn::RebindMask(di, hn::Ge(scaled, threshold)));
-      }
-      const VI rounded = hn::Sub(whole, up);
-      const VI sign = hn::VecFromMask(di, hn::RebindMask(di, negative));
-      code = hn::Sub(hn::Xor(rounded, sign), sign);
-    } else {
-      code = hn::NearestInt(clamped);
-    }
-    return hn::IfThenElse(is_nan, nan_, code);
+  HWY_INLINE hn::Vec<D8> Bytes(const VF (&v)[4], const VU (&random)[4]) const {
+    VF y[4];
+    // The bounds are integers, so clamping first does not change what rounds to them; what lies
+    // far below the least one saturates in the conversion.
+    for (int k = 0; k < 4; ++k) y[k] = Round(hn::Min(v[k], most_), random[k]);
+    const auto bytes =
+        hn::Min(hn::Max(SaturatedBytes(D(), y[0], y[1], y[2], y[3]), least_byte_), most_byte_);
+    const auto codes = hn::BitCast(D8(), bytes);
+    // A sum is NaN where a term is (and of Inf - Inf, which does no harm).
+    const VF sum = hn::Add(hn::Add(v[0], v[1]), hn::Add(v[2], v[3]));
+    if (HWY_LIKELY(hn::AllFalse(D(), hn::IsNaN(sum)))) return codes;
+    const auto is_nan = [](VF x) HWY_ATTR {
+      return hn::VecFromMask(DI(), hn::RebindMask(DI(), hn::IsNaN(x)));
+    };
+    const auto nans = PackBytes(D(), is_nan(v[0]), is_nan(v[1]), is_nan(v[2]), is_nan(v[3]));
+    return hn::IfThenElse(hn::MaskFromVec(nans), nan_, codes);
   }
 
  private:
-  VF most_, least_;
-  VI nan_;
-  VF thresholds_[2];
-  bool any_up_;
+  HWY_INLINE VF Round(VF x, VU random) const {
+    const D d;
+    const DI di;
+    const VI sign_bit = hn::Set(di, static_cast<std::int32_t>(0x80000000u));
+    const VF one = hn::BitCast(d, hn::OrAnd(hn::BitCast(di, hn::Set(d, 1.0f)), hn::BitCast(di, x),
+                                            sign_bit));  // with the sign of x
+    if (kStochastic) {
+      const VF whole = hn::Trunc(x);
+      const VF fraction = hn::Mul(hn::Abs(hn::Sub(x, whole)), hn::Set(d, 0x1p24f));
+      const VI draw = hn::BitCast(di, hn::ShiftRight<8>(random));
+      const auto up = hn::RebindMask(d, hn::Lt(draw, CutToInt(d, fraction)));
+      return hn::Add(whole, hn::IfThenElseZero(up, one));
+    }
+    if (rounding_ == Rounding::kNearestEven) return x;  // as the conversion does
+    if (rounding_ == Rounding::kTowardZero || rounding_ == Rounding::kDown) return hn::Trunc(x);
+    if (rounding_ == Rounding::kUp) {
+      const VF whole = hn::Trunc(x);
+      return hn::Add(whole, hn::IfThenElseZero(hn::Ne(x, whole), one));
+    }
+    const VF nearest = hn::Round(x);
+    const VI flip = hn::And(hn::BitCast(di, x), tie_sign_);
+    const VF tie = hn::BitCast(d, hn::Xor(hn::BitCast(di, tie_), flip));
+    const auto move = hn::Eq(hn::Sub(x, nearest), tie);
+    return hn::Add(nearest, hn::IfThenElseZero(move, hn::Add(tie, tie)));
+  }
+
+  Rounding rounding_;
+  VF most_;
+  hn::Vec<DS8> most_byte_, least_byte_;
+  hn::Vec<D8> nan_;
+  VF tie_;
+  VI tie_sign_;
 };
 
 #endif  // HWY_TARGET != HWY_SCALAR

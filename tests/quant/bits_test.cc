@@ -25,8 +25,8 @@ std::vector<std::string> all_specs() {
                              "float8_e4m3fnuz", "float8_e5m2fnuz", "float6_e3m2fn", "float6_e2m3fn",
                              "float4_e2m1fn", "float4_e3m0fn", "float4_e1m2fn"}) {
     for (const char* option :
-         {"", ":row", ":col", ":group=16", ":group=48", ":block=16x16", ":block=5x7", ":mx",
-          ":mx:rule=ceil", ":mx:rule=even", ":mx:rule=rceil", ":row:scale=bf16",
+         {"", ":row", ":col", ":group=16", ":group=48", ":block=16x16", ":block=5x7", ":block=1x64",
+          ":mx", ":mx:rule=ceil", ":mx:rule=even", ":mx:rule=rceil", ":row:scale=bf16",
           ":group=32:scale=e4m3", ":row:quotient=reciprocal", ":rounding=stochastic",
           ":group=16:rounding=toward_zero:clip=0.8", ":rule=unit"}) {
       out.push_back(std::string(format) + option);
@@ -122,7 +122,8 @@ bool fits(const QuantSpec& spec, std::int64_t cols) {
 struct Shape {
   std::int64_t rows, cols, stride;
 };
-const Shape kShapes[] = {{1, 1, 1}, {3, 7, 9}, {1, 33, 33}, {17, 96, 100}, {33, 384, 384}};
+const Shape kShapes[] = {{1, 1, 1},   {5, 1, 1},     {3, 7, 9},
+                         {1, 33, 33}, {17, 96, 100}, {33, 384, 384}};
 
 TEST(QuantBits, TargetsThreadsAndWaysAgree) {
   for (const std::string& text : all_specs()) {
@@ -188,16 +189,95 @@ TEST(QuantBits, LargeMatricesAgreeForAnyThreadCount) {
       EXPECT_EQ(stats.max_error, want_stats.max_error) << what;
     }
   }
-  // The scalar bodies over the same tiles; the rest of the specs is compared on small matrices.
-  for (const char* text : {"int8", "mxfp8_e4m3"}) {
+  set_num_threads(1);
+}
+
+// The scalar bodies and every target over long rows, many tiles, and with results that go around
+// the caches; the rest of the specs is compared on small matrices.
+TEST(QuantBits, LargeMatricesAgreeOnEveryTarget) {
+  const std::int64_t rows = 65, cols = 32800;  // no power of two; 32800 = 1025 * 32
+  const std::vector<float> x = numbers(rows * cols, 23, false);
+  const MatrixView<const float> X{x.data(), rows, cols};
+  for (const char* text :
+       {"int8", "float8_e4m3fn", "int8:row", "float6_e3m2fn:row", "int4:row:asym", "int4:col",
+        "int8:group=32", "mxfp8_e4m3", "mxint8", "nvfp4", "nvfp4:block=16x16:as=te",
+        "float8_e4m3fn:block=1x128", "float8_e4m3fn:block=64x128"}) {
     const QuantSpec spec = parse_quant_spec(text);
-    const Result got = run(X, spec);
     set_target(Target::kScalar);
     const Result want = run(X, spec);
-    set_target(Target::kAuto);
-    expect_same(got, want, text + std::string(" scalar"));
+    test::for_each_target([&](Target target) {
+      if (target == Target::kScalar) return;
+      const std::string what = text + std::string(" ") + to_string(target);
+      expect_same(run(X, spec), want, what);
+      std::vector<float> fake(x);
+      const MatrixView<float> in_place{fake.data(), rows, cols};
+      fake_quantize(in_place, spec, in_place);
+      expect_same(fake, want.values, what + " in place");
+    });
   }
-  set_num_threads(1);
+}
+
+// Tiles are larger without statistics, and blocks are found in another order.
+TEST(QuantBits, StatisticsDoNotChangeResults) {
+  const std::int64_t rows = 4099, cols = 4096;
+  const std::vector<float> x = numbers(rows * cols, 29, false);
+  const MatrixView<const float> X{x.data(), rows, cols};
+  std::vector<float> plain(x.size()), with(x.size());
+  for (const char* text : {"int8", "nvfp4", "float8_e4m3fn:block=128x128", "int4:col"}) {
+    QuantStats stats;
+    fake_quantize(X, parse_quant_spec(text), {plain.data(), rows, cols});
+    fake_quantize(X, parse_quant_spec(text), {with.data(), rows, cols}, &stats);
+    EXPECT_EQ(plain, with) << text;
+    EXPECT_EQ(stats.count, rows * cols) << text;
+  }
+}
+
+// Scales at the ends of float32 and beside them, where divisions and products take other ways, zero
+// rows and rows with Inf and NaN, in rows of one and of several panels.
+TEST(QuantBits, ExtremeScalesAgreeOnEveryTarget) {
+  constexpr float kInf = std::numeric_limits<float>::infinity();
+  constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+  const float sizes[] = {0.0f, 1e-45f, 3e-44f,  1e-40f,   0x1p-126f, 0x1p-84f, 0x1p-74f, 1e-10f,
+                         1.0f, 1e10f,  0x1p99f, 0x1p106f, 0x1p126f,  3e38f,    kInf,     kNan};
+  std::vector<std::string> specs;
+  for (const char* format : {"int8", "int4", "float8_e4m3fn", "float8_e5m2fnuz", "float4_e2m1fn"}) {
+    for (const char* option :
+         {":row", ":row:quotient=reciprocal", ":row:clip=0.000001", ":row:margin=0.0001",
+          ":row:scale=bf16", ":group=32:scale=e4m3", ":col", ":block=2x32", ":block=1x160",
+          ":mx:rule=ceil", ":mx:rule=rceil", ":mx:rule=even", ":mx:margin=0.75",
+          ":row:rule=rceil"}) {
+      specs.push_back(std::string(format) + option);
+    }
+  }
+  for (const char* text : {"int4:row:asym", "int4:group=32:asym:zero=nearest", "nvfp4:levels=1",
+                           "nvfp4:as=te", "nvfp4:as=quartet2", "mxint8:rule=rceil"}) {
+    specs.emplace_back(text);
+  }
+  for (const std::int64_t cols : {32, 160, 2080}) {
+    const auto rows = static_cast<std::int64_t>(std::size(sizes));
+    std::vector<float> x = numbers(rows * cols, 41, false);
+    for (std::int64_t i = 0; i < rows; ++i) {
+      float* row = x.data() + i * cols;
+      float most = 0;
+      for (std::int64_t j = 0; j < cols; ++j) most = std::max(most, std::fabs(row[j]));
+      const float size = std::isfinite(sizes[i]) ? sizes[i] : 1.0f;
+      for (std::int64_t j = 0; j < cols; ++j) row[j] = row[j] / most * size;
+      if (!std::isfinite(sizes[i])) row[cols / 3] = sizes[i];
+    }
+    const MatrixView<const float> X{x.data(), rows, cols};
+    for (const std::string& text : specs) {
+      const QuantSpec spec = parse_quant_spec(text);
+      set_target(Target::kScalar);
+      const Result want = run(X, spec);
+      test::for_each_target([&](Target target) {
+        const std::string what = text + " " + std::to_string(cols) + " " + to_string(target);
+        expect_same(run(X, spec), want, what);
+        std::vector<float> fake(x.size());
+        fake_quantize(X, spec, {fake.data(), rows, cols});
+        expect_same(fake, want.values, what + " fake");
+      });
+    }
+  }
 }
 
 TEST(QuantBits, StatisticsAgreeBitForBit) {
