@@ -24,6 +24,8 @@ namespace nb = nanobind;
 template <class T>
 using In = nb::ndarray<const T, nb::c_contig, nb::device::cpu>;
 template <class T>
+using Into = nb::ndarray<T, nb::c_contig, nb::device::cpu>;
+template <class T>
 using Out = nb::ndarray<nb::numpy, T>;
 
 // Storage given to NumPy: the array's capsule owns it.

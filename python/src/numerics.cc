@@ -219,19 +219,30 @@ void bind_quantizers(nb::module_& m) {
   });
 }
 
+// Along the middle axis of x [outer, n, inner], into `out` of the same shape: x itself, or memory
+// apart from it.
 template <class T>
 void bind_hadamard(nb::module_& m, const char* name) {
-  m.def(name,
-        [](const In<T>& x, std::int64_t block, std::optional<std::uint64_t> signs, bool inverse) {
-          const auto X = matrix(x);
-          Buffer<T> out(X.size());
-          {
-            nb::gil_scoped_release release;
-            hadamard_rows(X, MatrixView<T>(out.data(), X.rows, X.cols),
-                          {.block = block, .signs = signs, .inverse = inverse});
-          }
-          return give(std::move(out), {x.shape(0), x.shape(1)});
-        });
+  m.def(name, [](const In<T>& x, const Into<T>& out, std::int64_t block,
+                 std::optional<std::uint64_t> signs, bool inverse) {
+    const auto size = [&](std::size_t axis) { return static_cast<std::int64_t>(x.shape(axis)); };
+    if (x.ndim() != 3 || out.ndim() != 3 || out.shape(0) != x.shape(0) ||
+        out.shape(1) != x.shape(1) || out.shape(2) != x.shape(2)) {
+      throw ShapeError("hadamard: want x and out [outer, n, inner]");
+    }
+    const HadamardOptions options{.block = block, .signs = signs, .inverse = inverse};
+    nb::gil_scoped_release release;
+    if (size(0) == 0 || size(2) == 1) {
+      hadamard_rows(MatrixView<const T>(x.data(), size(0), size(1)),
+                    MatrixView<T>(out.data(), size(0), size(1)), options);
+      return;
+    }
+    for (std::int64_t i = 0; i < size(0); ++i) {
+      const std::int64_t at = i * size(1) * size(2);
+      hadamard_cols(MatrixView<const T>(x.data() + at, size(1), size(2)),
+                    MatrixView<T>(out.data() + at, size(1), size(2)), options);
+    }
+  });
 }
 
 template <class T>

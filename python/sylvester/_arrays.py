@@ -106,11 +106,22 @@ def matrix(x, name):
     return array
 
 
-def as_rows(array, axis):
-    """(matrix, restore): `axis` moved last and the rest folded into rows; restore undoes it."""
+def _axis_of(array, axis):
     if array.ndim == 0:
         raise ValueError("array: want at least one dimension")
-    axis = integer("axis", axis, -array.ndim, array.ndim - 1) % array.ndim
+    return integer("axis", axis, -array.ndim, array.ndim - 1) % array.ndim
+
+
+def around(array, axis):
+    """[outer, n, inner]: the sizes before, along and behind `axis`."""
+    axis, shape = _axis_of(array, axis), array.shape
+    return (int(np.prod(shape[:axis], dtype=np.int64)), shape[axis],
+            int(np.prod(shape[axis + 1:], dtype=np.int64)))
+
+
+def as_rows(array, axis):
+    """(matrix, restore): `axis` moved last and the rest folded into rows; restore undoes it."""
+    axis = _axis_of(array, axis)
     moved = np.moveaxis(array, axis, -1)
     rows = int(np.prod(moved.shape[:-1], dtype=np.int64))
     folded = np.ascontiguousarray(moved.reshape(rows, moved.shape[-1]))
@@ -163,6 +174,21 @@ def unpack_last(array, name, layout, count=None):
     wanted = -1 if count is None else integer("count", count, 0, 2**62)
     codes_ = _core.unpack(array.reshape(rows, array.shape[-1]), name, layout, wanted)
     return codes_.reshape(*array.shape[:-1], codes_.shape[-1])
+
+
+def in_place(out, like):
+    """The caller's `out` as an array that native code can fill with a result of `like`'s shape and
+    type while it reads `like`, or None."""
+    if _is_torch(out) and out.device.type == "cpu" and out.is_contiguous() and not out.requires_grad:
+        out, name = _from_torch(out)
+        if name is not None:
+            return None
+    if not isinstance(out, np.ndarray) or out.shape != like.shape or out.dtype != like.dtype:
+        return None
+    if not (out.flags.c_contiguous and out.flags.writeable):
+        return None
+    same = out.ctypes.data == like.ctypes.data
+    return out if same or not np.may_share_memory(out, like) else None
 
 
 def store(out, result):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from . import _core, _device
-from ._arrays import (SIXTEEN, as_rows, bits, float32, integer, matrix, pack_last, real, store,
-                      stream, text, unpack_last)
+from ._arrays import (SIXTEEN, around, as_rows, bits, float32, in_place, integer, matrix, pack_last,
+                      real, store, stream, text, unpack_last)
 from ._arrays import codes as codes_of
 
 
@@ -180,15 +180,19 @@ def hadamard(x, axis=-1, block=None, signs=None, inverse=False, out=None):
     seed = None if signs is None else integer("signs", signs, 0, 2**64 - 1)
     array, name = bits(x)
     if name == "bfloat16":
-        rows, restore = as_rows(array, axis)
-        result = restore(_core.hadamard_bf16(rows, order, seed, inverse))
-        if str(getattr(x, "dtype", "")) == "bfloat16":
-            result = np.ascontiguousarray(result).view(x.dtype)  # ml_dtypes in, ml_dtypes out
+        transform = _core.hadamard_bf16
+    elif array.dtype == np.float64:
+        transform, array = _core.hadamard_f64, real(x)
     else:
-        double = array.dtype == np.float64
-        rows, restore = as_rows(real(x) if double else float32(x), axis)
-        transform = _core.hadamard_f64 if double else _core.hadamard_f32
-        result = restore(transform(rows, order, seed, inverse))
+        transform, array = _core.hadamard_f32, float32(x)
+    cube = around(array, axis)
+    target = in_place(out, array)
+    result = np.empty_like(array) if target is None else target
+    transform(array.reshape(cube), result.reshape(cube), order, seed, inverse)
+    if target is not None:
+        return out
+    if name == "bfloat16" and str(getattr(x, "dtype", "")) == "bfloat16":
+        result = result.view(x.dtype)  # ml_dtypes in, ml_dtypes out
     return result if out is None else store(out, result)
 
 

@@ -211,6 +211,41 @@ def test_out_receives_the_result():
 
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16"])
+@pytest.mark.parametrize("axis", [0, 1, 2, -1])
+def test_hadamard_along_every_axis_in_place_and_not(dtype, axis):
+    x = numbers(12, 20, 32).astype(ml_dtypes.bfloat16 if dtype == "bfloat16" else dtype)
+    n = x.shape[axis]
+    rows = np.ascontiguousarray(np.moveaxis(x, axis, -1)).reshape(-1, n)
+    expected = np.moveaxis(sy.hadamard(rows, signs=2).reshape(np.moveaxis(x, axis, -1).shape), -1, axis)
+    np.testing.assert_array_equal(sy.hadamard(x, axis=axis, signs=2), expected)
+    np.testing.assert_array_equal(sy.hadamard(np.asfortranarray(x), axis=axis, signs=2), expected)
+    into = np.zeros_like(x)
+    assert sy.hadamard(x, axis=axis, signs=2, out=into) is into
+    np.testing.assert_array_equal(into, expected)
+    assert sy.hadamard(x, axis=axis, signs=2, out=x) is x
+    np.testing.assert_array_equal(x, expected)
+
+
+def test_out_may_overlap_the_input():
+    memory = numbers(9, 16)
+    x, out = memory[:8], memory[1:]
+    expected = sy.hadamard(x.copy())
+    sy.hadamard(x, out=out)
+    np.testing.assert_array_equal(out, expected)
+    locked = np.zeros((8, 16), np.float32)
+    locked.flags.writeable = False
+    with pytest.raises(ValueError):
+        sy.hadamard(x, out=locked)
+
+
+def test_hadamard_of_no_rows_still_wants_a_matrix():
+    assert sy.hadamard(np.zeros((0, 16), np.float32)).shape == (0, 16)
+    assert sy.hadamard(np.zeros((16, 0), np.float32), axis=0).shape == (16, 0)
+    with pytest.raises(ValueError, match="block"):
+        sy.hadamard(np.zeros((0, 7), np.float32))
+
+
 def test_torch_tensors_of_every_low_precision_type():
     torch = pytest.importorskip("torch")
     t = torch.randn(4, 64)
