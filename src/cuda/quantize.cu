@@ -147,13 +147,18 @@ void launch_transpose(const std::uint8_t* codes, std::uint8_t* codes_t, std::int
   check_launch("transpose");
 }
 
+namespace {
+
+std::int64_t grid_sums(const QuantSpec& spec, const sylvester::detail::Geometry& g) {
+  if (spec.rule != ScaleRule::kGrid) return 0;
+  return kGridCandidates * (g.rows * g.tiles_across() + g.tiles());
+}
+
+}  // namespace
+
 PreparedQuantize prepare_quantize(const QuantSpec& resolved, std::int64_t rows, std::int64_t cols,
                                   DeviceQuantized& out, const RandomStream& stream,
                                   cudaStream_t queue) {
-  if (resolved.rule == ScaleRule::kGrid) {
-    throw UnsupportedError("quantize on the device: '" + to_string(resolved) +
-                           "': the grid search runs on the CPU backend; use rule=absmax here");
-  }
   const sylvester::detail::Engine engine(resolved, rows, cols, stream);
   const sylvester::detail::Geometry& g = engine.geometry();
   const std::int64_t blocks = g.scale_rows * g.scale_cols;
@@ -175,12 +180,13 @@ PreparedQuantize prepare_quantize(const QuantSpec& resolved, std::int64_t rows, 
   out.codes_t.resize(0);
   out.tensor_scale.resize(16);  // and room for products of two scales, which matmul writes
   // factors [2][blocks]; absmax, low and high of what a first pass observes; NVFP4's level, the
-  // count of blocks and the tensor's quotient in 64 bytes
+  // count of blocks and the tensor's quotient in 64 bytes; the sums of a grid search
   const std::int64_t observed = std::max<std::int64_t>(blocks, 1);
   const void* before = out.work.data();
-  out.work.resize(blocks * 8 + observed * 12 + 64);
+  const std::int64_t small_bytes = (blocks * 8 + observed * 12 + 64 + 7) / 8 * 8;
+  out.work.resize(small_bytes + 8 * grid_sums(resolved, g));
   if (out.work.data() != before) out.clear_at = nullptr;
-  PreparedQuantize prepared{{}, {engine.plan(), engine.map()}};
+  PreparedQuantize prepared{{}, QuantSteps(engine.plan(), engine.map())};
   QuantJob& job = prepared.job;
   QuantSteps& steps = prepared.steps;
   job.rows = rows;
@@ -202,6 +208,8 @@ PreparedQuantize prepare_quantize(const QuantSpec& resolved, std::int64_t rows, 
   job.scale_codes = coded ? out.scale_codes.as<std::uint8_t>() : nullptr;
   job.tensor_scale = out.tensor_scale.as<float>();
   job.codes = out.codes.as<std::uint8_t>();
+  steps.grid = {g.tile_rows, g.tile_cols, g.tiles_across(),
+                reinterpret_cast<double*>(out.work.as<char>() + small_bytes)};
   steps.columns = resolved.granularity == Granularity::kColumn;
   steps.global = steps.columns || resolved.granularity == Granularity::kTensor;
   const bool level = nvfp4 && resolved.levels == 2;

@@ -8,13 +8,25 @@
 
 namespace sylvester::cuda::detail {
 
+inline constexpr int kGridCandidates = 10;
+// rule=grid: the CPU's tiles, and the candidates' errors: [kGridCandidates][rows][across], behind
+// them [kGridCandidates][tiles].
+struct GridSearch {
+  std::int64_t tile_rows = 1, tile_cols = 1;
+  std::int64_t across = 1;  // tiles beside each other
+  double* errors = nullptr;
+};
+
 // What the host decides for a spec and shape.
 struct QuantSteps {
+  QuantSteps(const ScalePlan& plan_in, const ElementMap& map_in) : plan(plan_in), map(map_in) {}
+
   ScalePlan plan;
   ElementMap map;
-  bool global = false;           // scales follow from a pass over the whole matrix
-  bool columns = false;          // global, one scale a column
-  bool observes = false;         // a first pass is needed: global, or NVFP4's tensor absmax
+  bool global = false;    // scales follow from a pass over the whole matrix
+  bool columns = false;   // global, one scale a column
+  bool observes = false;  // a first pass is needed: global, or NVFP4's tensor absmax
+  GridSearch grid;
   std::int64_t cache_bytes = 0;  // L2
   int processors = 1;
 };

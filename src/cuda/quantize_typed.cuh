@@ -75,6 +75,19 @@ void local_scales(const QuantJob& job, const QuantSteps& steps, cudaStream_t str
 }
 
 template <class T>
+void search_grid(const QuantJob& job, const QuantSteps& steps, cudaStream_t stream) {
+  if (job.rows * job.cols == 0) return;
+  const GridSearch& grid = steps.grid;
+  const std::int64_t tiles = (job.rows + grid.tile_rows - 1) / grid.tile_rows * grid.across;
+  grid_errors_kernel<T>
+      <<<grid_of(job.rows * grid.across, 32, steps.processors * 8), 256, 0, stream>>>(
+          job, steps.plan, steps.map, grid);
+  grid_tiles_kernel<><<<grid_of(tiles * kGridCandidates, 64), 64, 0, stream>>>(job, grid, tiles);
+  grid_choice_kernel<><<<1, 32, 0, stream>>>(job, steps.plan, grid, tiles);
+  check_launch("grid search");
+}
+
+template <class T>
 void encode_all(const QuantJob& job, const QuantSteps& steps, cudaStream_t stream) {
   if (job.rows * job.cols == 0) return;
   constexpr int kWidth = 16 / sizeof(T);
@@ -135,7 +148,7 @@ template <class T>
 bool run_fast(const QuantJob& job, const QuantSteps& steps, cudaStream_t stream) {
   const QuantSpec& spec = steps.plan.spec;
   const bool searches = spec.rule == ScaleRule::kQuest || spec.rule == ScaleRule::kEden ||
-                        spec.four_over_six != FourOverSix::kNone;
+                        spec.rule == ScaleRule::kGrid || spec.four_over_six != FourOverSix::kNone;
   // Factors that may be 0 or Inf, so that quotients of zeros are NaN, are left to the other kernel.
   const bool tame = spec.quotient == Quotient::kDivide && spec.convention != Convention::kQuartet2;
   if (fast_encode(steps.map) == FastEncode::kGeneral || searches || !tame || steps.columns ||
@@ -161,6 +174,7 @@ void run_quantize(const QuantJob& job, const QuantSteps& steps, cudaStream_t str
     check_launch("scales");
   }
   if (!steps.global) local_scales<T>(job, steps, stream);
+  if (steps.plan.spec.rule == ScaleRule::kGrid) search_grid<T>(job, steps, stream);
   encode_all<T>(job, steps, stream);
 }
 

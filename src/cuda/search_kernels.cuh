@@ -1,8 +1,10 @@
 // Scales that need the numbers of a block, not just its absmax (src/quant/search.cc): one thread a
-// block, sums in the CPU's order.
+// block, sums in the CPU's order. The grid search of a tensor's scale sums as the CPU's statistics
+// do.
 #pragma once
 
 #include "cuda/quantize_kernels.cuh"
+#include "cuda/quantize_steps.h"
 
 namespace sylvester::cuda::detail {
 
@@ -135,6 +137,99 @@ __global__ void keep_scales_kernel(const QuantJob job) {
   const std::int64_t block = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
   const std::int64_t blocks = job.scale_rows * job.scale_cols;
   if (block < blocks) job.factors[blocks + block] = job.scales[block];
+}
+
+// --- rule=grid -----------------------------------------------------------------------------------
+
+// Candidate c of the search: the absmax scale / 1.1^c.
+__device__ inline float grid_scale(double scale, int c) {
+  for (int i = 0; i < c; ++i) scale /= 1.1;
+  return static_cast<float>(scale);
+}
+__device__ inline float grid_factor(const ScalePlan& plan, float scale) {
+  return plan.spec.quotient == Quotient::kReciprocal ? 1.0f / scale : scale;
+}
+
+// Squared errors of every candidate on a piece, the part of a row in one tile: eight lanes have the
+// elements i, i + 8, ... each, and are added as a tree.
+template <class T>
+__global__ __launch_bounds__(256) void grid_errors_kernel(const __grid_constant__ QuantJob job,
+                                                          const ScalePlan plan,
+                                                          const __grid_constant__ ElementMap map,
+                                                          const GridSearch grid) {
+  __shared__ float scale[kGridCandidates], value[256];
+  if (threadIdx.x < kGridCandidates) scale[threadIdx.x] = grid_scale(job.scales[0], threadIdx.x);
+  value[threadIdx.x] = map.value[threadIdx.x];
+  __syncthreads();
+  const bool stochastic = map.options.rounding == Rounding::kStochastic;
+  const std::int64_t pieces = job.rows * grid.across, step = std::int64_t{gridDim.x} * 32;
+  for (std::int64_t start = std::int64_t{blockIdx.x} * 32 + threadIdx.x / 32 * 4; start < pieces;
+       start += step) {
+    const std::int64_t piece = start + threadIdx.x % 32 / 8;
+    double errors[kGridCandidates] = {};
+    if (piece < pieces) {
+      const std::int64_t row = piece / grid.across, col = piece % grid.across * grid.tile_cols;
+      const std::int64_t n = min(grid.tile_cols, job.cols - col);
+      const T* x = static_cast<const T*>(job.x) + row * job.x_stride + col;
+      for (std::int64_t i = threadIdx.x % 8; i < n; i += 8) {
+        const float number = to_float(x[i]);
+        const auto element = static_cast<std::uint64_t>(row * job.cols + col + i);
+        const std::uint32_t random = stochastic ? random_word(job.stream, element) : 0u;
+#pragma unroll
+        for (int c = 0; c < kGridCandidates; ++c) {
+          const float y = device_quotient(map, number, grid_factor(plan, scale[c]));
+          const float back = value[device_encode(map, y, 0.0f, random)] * scale[c];
+          const double error = static_cast<double>(number) - static_cast<double>(back);
+          errors[c] += error * error;
+        }
+      }
+    }
+#pragma unroll
+    for (int c = 0; c < kGridCandidates; ++c) {
+      for (int width = 4; width > 0; width /= 2) {
+        errors[c] += __shfl_down_sync(0xFFFFFFFFu, errors[c], width, 8);
+      }
+      if (threadIdx.x % 8 == 0 && piece < pieces) grid.errors[c * pieces + piece] = errors[c];
+    }
+  }
+}
+
+// The pieces of a tile, one after the other; a thread a tile and candidate.
+template <class = void>
+__global__ void grid_tiles_kernel(const QuantJob job, const GridSearch grid, std::int64_t tiles) {
+  const std::int64_t i = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
+  if (i >= tiles * kGridCandidates) return;
+  const std::int64_t pieces = job.rows * grid.across, tile = i % tiles;
+  const std::int64_t row = tile / grid.across * grid.tile_rows;
+  const double* errors = grid.errors + i / tiles * pieces + row * grid.across + tile % grid.across;
+  double sum = 0;
+  for (std::int64_t r = 0; r < min(grid.tile_rows, job.rows - row); ++r) {
+    sum += errors[r * grid.across];
+  }
+  grid.errors[kGridCandidates * pieces + i] = sum;
+}
+
+// The first of the least errors makes the scale, where there is one.
+template <class = void>
+__global__ void grid_choice_kernel(const QuantJob job, const ScalePlan plan, const GridSearch grid,
+                                   std::int64_t tiles) {
+  __shared__ double errors[kGridCandidates];
+  const int c = threadIdx.x;
+  if (c < kGridCandidates) {
+    const double* parts = grid.errors + kGridCandidates * job.rows * grid.across + c * tiles;
+    double sum = 0;
+    for (std::int64_t t = 0; t < tiles; ++t) sum += parts[t];
+    errors[c] = sum;
+  }
+  __syncthreads();
+  if (c != 0 || isnan(job.scales[0])) return;
+  int best = 0;
+  for (int i = 1; i < kGridCandidates; ++i) {
+    if (errors[i] < errors[best] || (isnan(errors[best]) && !isnan(errors[i]))) best = i;
+  }
+  const float scale = grid_scale(job.scales[0], best);
+  job.scales[0] = scale;
+  job.factors[0] = grid_factor(plan, scale);
 }
 
 }  // namespace sylvester::cuda::detail

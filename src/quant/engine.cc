@@ -79,7 +79,8 @@ Geometry::Geometry(const QuantSpec& spec, std::int64_t rows_in, std::int64_t col
   set_blocks(spec);
   const bool eden = spec.granularity == Granularity::kNvfp4 && spec.rule == ScaleRule::kEden;
   set_tiles(spec, eden ? spec.group : block_cols);
-  if (!statistics) cut_for_speed(spec);
+  // The grid search compares sums of errors, so its tiles are fixed too.
+  if (!statistics && spec.rule != ScaleRule::kGrid) cut_for_speed(spec);
 }
 
 void Geometry::set_blocks(const QuantSpec& spec) {

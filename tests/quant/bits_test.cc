@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "quant/engine.h"
 #include "sylvester/core/parallel.h"
 #include "sylvester/core/philox.h"
 #include "sylvester/quant/kernels.h"
@@ -359,6 +360,16 @@ TEST(QuantBits, BlockScaleIsTheScaleOfTheBlock) {
       const BlockScale s = block_scale(spec, block, most);
       EXPECT_EQ(s.scale, q.scales[k]) << text << " block " << k;
     }
+  }
+}
+
+// What a grid search compares must not depend on whether statistics are asked for.
+TEST(QuantBits, GridSearchesHaveFixedTiles) {
+  const QuantSpec spec = resolve(parse_quant_spec("int4:rule=grid"));
+  for (const std::int64_t rows : {64, 4096, 65536}) {
+    const detail::Geometry a(spec, rows, 4096, false), b(spec, rows, 4096, true);
+    EXPECT_EQ(a.tile_rows, b.tile_rows) << rows;
+    EXPECT_EQ(a.tile_cols, b.tile_cols) << rows;
   }
 }
 

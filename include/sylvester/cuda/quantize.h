@@ -35,8 +35,7 @@ struct DeviceQuantized {
 
 // Codes and scales of X (kFloat32, kBFloat16 or kFloat16). Reuses the buffers of `out`; after a
 // first call of the same shape and spec nothing is allocated and nothing waits, so that calls can
-// be captured in a graph. Errors: as quantize(); UnsupportedError for rule=grid, whose search is
-// left to the CPU. Determinism: equal to the CPU bit for bit.
+// be captured in a graph. Errors: as quantize(). Determinism: equal to the CPU bit for bit.
 void quantize(const DeviceMatrix& X, const QuantSpec& spec, DeviceQuantized& out,
               const RandomStream& stream = {}, StreamHandle queue = nullptr);
 // Shapes: out [q.rows, q.cols], kFloat32, kBFloat16 or kFloat16 (rounded once from float32).
