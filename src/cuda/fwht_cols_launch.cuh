@@ -57,6 +57,11 @@ bool launch_cols_short(const RowsJob& job, std::int64_t cols, const Output& outp
   return true;
 }
 
+template <class Output>
+inline constexpr bool kQuantizes = requires {
+  Output::kSecond;
+};
+
 // Shapes were chosen by measurement on an H100. 16-bit numbers: panels of 32 columns, so that rows
 // are read and written in 64 bytes; a block of 2^9 to 2^10 rows. float32: 16 columns.
 template <class T, class Output>
@@ -93,9 +98,13 @@ bool launch_cols_power(const RowsJob& job, std::int64_t cols, const Output& outp
     SYLVESTER_ORDER(11, 6, 0, 5, 1, 1, 4, 2, 3)
     case 12:
       if constexpr (k16) {
-        // Few panels: smaller blocks share the processors more evenly.
+        // Few panels: smaller blocks share the processors more evenly; codes want fewer of them.
         if (cols * blocks < 6144) {
-          SYLVESTER_SHAPE(12, 6, 0, 5, 4, 4)
+          if constexpr (kQuantizes<Output>) {
+            SYLVESTER_SHAPE(12, 6, 0, 5, 3, 2)
+          } else {
+            SYLVESTER_SHAPE(12, 6, 0, 5, 4, 4)
+          }
         }
         SYLVESTER_SHAPE(12, 6, 0, 5, 2, 1)
       } else {
