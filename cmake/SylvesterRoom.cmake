@@ -62,8 +62,15 @@ function(sylvester_test name room)
     set(TEST_TIMEOUT 300)
   endif()
   # OpenMP threads that spin while they wait would slow every other test down.
+  set(environment "OMP_WAIT_POLICY=passive")
+  if(SYLVESTER_SANITIZE STREQUAL "thread")
+    # ThreadSanitizer learns from libomp's tool what its barriers order.
+    find_library(SYLVESTER_ARCHER archer PATHS /usr/lib/llvm-14/lib REQUIRED)
+    list(APPEND environment "OMP_TOOL_LIBRARIES=${SYLVESTER_ARCHER}"
+         "TSAN_OPTIONS=ignore_noninstrumented_modules=1")
+  endif()
   set_tests_properties(${name} PROPERTIES LABELS ${room} TIMEOUT ${TEST_TIMEOUT}
-                                          ENVIRONMENT "OMP_WAIT_POLICY=passive")
+                                          ENVIRONMENT "${environment}")
 endfunction()
 
 # sylvester_large_test(ROOM): large_test.cc of the room, more than 2^31 elements. They run one after
