@@ -55,8 +55,7 @@ class FusedSum {
              point);
   }
   void add_c(float c) {
-    const bool half = step_.output == StepOutput::kFloat16;
-    const CoreNumber x = core_number(c, 23, half ? -14 : -126);
+    const CoreNumber x = core_number(c, 23, -126);
     if (x.kind == CoreClass::kFinite) return add_term(x.significand, x.exponent, 23);
     if (x.kind == CoreClass::kNan) nan_ = true;
     (x.significand < 0 ? minus_inf_ : plus_inf_) |= x.kind == CoreClass::kInf;
@@ -112,24 +111,14 @@ class FusedSum {
     if (sum == 0) return 0.0f;
     const auto magnitude = static_cast<std::uint64_t>(std::abs(sum));
     const int exponent = 63 - std::countl_zero(magnitude) + unit;
-    const bool half = step_.output == StepOutput::kFloat16;
-    const int kept_bits = half ? 10 : step_.output == StepOutput::kE8M13 ? 13 : 23;
-    const int last = std::max(exponent, half ? -14 : -126) - kept_bits;  // weight of the last bit
+    const int kept_bits = step_.output == StepOutput::kE8M13 ? 13 : 23;
+    const int last = std::max(exponent, -126) - kept_bits;  // weight of the last bit
     const int drop = last - unit;
-    std::uint64_t kept = magnitude;
-    if (drop > 63) {
-      kept = 0;
-    } else if (drop > 0) {
-      kept = magnitude >> drop;
-      const std::uint64_t rest = magnitude & ((std::uint64_t{1} << drop) - 1);
-      const std::uint64_t tie = std::uint64_t{1} << (drop - 1);
-      if (half && (rest > tie || (rest == tie && (kept & 1) != 0))) ++kept;
-    }
-    const double value = std::ldexp(static_cast<double>(kept), std::max(drop, 0) + unit);
-    const double limit = half ? 65520.0 : 0x1p128;  // kept is rounded: 65520 itself cannot occur
+    const std::uint64_t kept = drop > 63 ? 0 : magnitude >> std::max(drop, 0);
     if (kept == 0) return 0.0f;
+    const double value = std::ldexp(static_cast<double>(kept), std::max(drop, 0) + unit);
     const float result =
-        value >= limit ? std::numeric_limits<float>::infinity() : static_cast<float>(value);
+        value >= 0x1p128 ? std::numeric_limits<float>::infinity() : static_cast<float>(value);
     return sum < 0 ? -result : result;
   }
 

@@ -375,9 +375,8 @@ void hardware_product(const OperandView& A, const OperandView& B, const Accumula
   const HardwareRow& row = hardware_row(accumulation, A.format, B.format, scales);
   const Job job{A, B, row, chain_plan(row, accumulation, A.K), C0, D};
   const std::int64_t width = scalar_target() ? 0 : fused_panel_width();
-  const bool vectors = width > 0 && row.step.output != StepOutput::kFloat16;
   if (A.rows == 0 || B.rows == 0) return;
-  if (vectors) {
+  if (width > 0) {
     VectorProduct(job, width).run();
   } else {
     scalar_product(job);

@@ -24,7 +24,6 @@ enum class CoreInput : std::uint8_t {
 enum class StepOutput : std::uint8_t {
   kFloat32,  // cut toward zero to 23 fraction bits
   kE8M13,    // cut toward zero to 13 fraction bits
-  kFloat16,  // to nearest even, in float16
 };
 // Scales that enter the sum.
 enum class ScaleInput : std::uint8_t {
