@@ -29,25 +29,30 @@ std::span<const T> span(const In<T>& array) {
   return {array.data(), array.size()};
 }
 
+// Codes of numbers of type T, or of bit patterns of the format `from`.
+template <class Code, class T, class... From>
+Out<Code> encoded(const In<T>& x, const std::string& to, const Modes& modes, From... from) {
+  const DType dtype = parse_dtype(to);
+  const EncodeOptions options = modes.options(dtype);
+  Buffer<Code> codes(static_cast<std::int64_t>(x.size()));
+  {
+    nb::gil_scoped_release release;
+    if constexpr (sizeof(Code) == 1) {
+      encode(span(x), from..., dtype, codes.span(), options);
+    } else {
+      encode16(span(x), from..., dtype, codes.span(), options);
+    }
+  }
+  return give(std::move(codes));
+}
+
 // encode_f32, encode16_f64, ...: numbers of type T to codes of type Code.
 template <class T, class Code>
 void bind_encode(nb::module_& m, const char* name) {
   m.def(name, [](const In<T>& x, const std::string& to, const std::string& rounding,
                  const std::string& overflow, const std::string& nan, std::uint64_t seed,
                  std::uint32_t step, std::uint32_t tensor, std::optional<std::string> preset) {
-    const DType dtype = parse_dtype(to);
-    const Modes modes{rounding, overflow, nan, seed, step, tensor, std::move(preset)};
-    const EncodeOptions options = modes.options(dtype);
-    Buffer<Code> codes(static_cast<std::int64_t>(x.size()));
-    {
-      nb::gil_scoped_release release;
-      if constexpr (sizeof(Code) == 1) {
-        encode(span(x), dtype, codes.span(), options);
-      } else {
-        encode16(span(x), dtype, codes.span(), options);
-      }
-    }
-    return give(std::move(codes));
+    return encoded<Code>(x, to, {rounding, overflow, nan, seed, step, tensor, std::move(preset)});
   });
 }
 
@@ -58,19 +63,8 @@ void bind_encode_from16(nb::module_& m, const char* name) {
                  const std::string& rounding, const std::string& overflow, const std::string& nan,
                  std::uint64_t seed, std::uint32_t step, std::uint32_t tensor,
                  std::optional<std::string> preset) {
-    const DType dtype = parse_dtype(to);
-    const Modes modes{rounding, overflow, nan, seed, step, tensor, std::move(preset)};
-    const EncodeOptions options = modes.options(dtype);
-    Buffer<Code> codes(static_cast<std::int64_t>(x.size()));
-    {
-      nb::gil_scoped_release release;
-      if constexpr (sizeof(Code) == 1) {
-        encode(span(x), parse_dtype(from), dtype, codes.span(), options);
-      } else {
-        encode16(span(x), parse_dtype(from), dtype, codes.span(), options);
-      }
-    }
-    return give(std::move(codes));
+    return encoded<Code>(x, to, {rounding, overflow, nan, seed, step, tensor, std::move(preset)},
+                         parse_dtype(from));
   });
 }
 

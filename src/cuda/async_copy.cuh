@@ -10,6 +10,23 @@ __device__ inline std::uint32_t shared_address(const void* p) {
   return static_cast<std::uint32_t>(__cvta_generic_to_shared(p));
 }
 
+#if __CUDA_ARCH__ >= 900
+// Barriers in shared memory (8 bytes): `count` arrivals end a turn.
+__device__ inline void init_barrier(std::uint32_t address, int count) {
+  asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(address), "r"(count));
+  asm volatile("fence.mbarrier_init.release.cluster;");
+}
+// Until the turn of this parity has ended.
+__device__ inline void wait_barrier(std::uint32_t address, std::uint32_t parity) {
+  asm volatile(
+      "{\n .reg .pred done;\n"
+      "again: mbarrier.try_wait.parity.shared::cta.b64 done, [%0], %1;\n"
+      "@!done bra again;\n}" ::"r"(address),
+      "r"(parity)
+      : "memory");
+}
+#endif
+
 // A transfer into one buffer: begin() by all threads of the group (`rank` of `group` threads),
 // copy() any number of times, then wait() by every thread that reads, once a begin.
 struct AsyncCopy {
@@ -17,8 +34,7 @@ struct AsyncCopy {
 
   __device__ void init() const {
 #if __CUDA_ARCH__ >= 900
-    asm volatile("mbarrier.init.shared::cta.b64 [%0], 1;" ::"r"(shared_address(barrier)));
-    asm volatile("fence.mbarrier_init.release.cluster;");
+    init_barrier(shared_address(barrier), 1);
 #endif
   }
   __device__ void begin(int rank, std::uint32_t bytes) const {
@@ -57,12 +73,7 @@ struct AsyncCopy {
   // Before sm_90 this is followed by a barrier of the group, which the caller provides.
   __device__ void wait(std::uint32_t parity) const {
 #if __CUDA_ARCH__ >= 900
-    asm volatile(
-        "{\n .reg .pred done;\n"
-        "again: mbarrier.try_wait.parity.shared::cta.b64 done, [%0], %1;\n"
-        "@!done bra again;\n}" ::"r"(shared_address(barrier)),
-        "r"(parity)
-        : "memory");
+    wait_barrier(shared_address(barrier), parity);
 #else
     asm volatile("cp.async.wait_group 0;" ::: "memory");
 #endif

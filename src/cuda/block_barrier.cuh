@@ -14,8 +14,7 @@ struct BlockBarrier {
   // By one thread, before a barrier of the block; `count` arrivals end a turn.
   __device__ void init(int count) const {
 #if __CUDA_ARCH__ >= 900
-    asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(address), "r"(count));
-    asm volatile("fence.mbarrier_init.release.cluster;");
+    init_barrier(address, count);
 #endif
   }
   // Of the calling thread.
@@ -27,12 +26,7 @@ struct BlockBarrier {
   // By all threads; turns count from 0.
   __device__ void wait(int turn) const {
 #if __CUDA_ARCH__ >= 900
-    asm volatile(
-        "{\n .reg .pred done;\n"
-        "again: mbarrier.try_wait.parity.shared::cta.b64 done, [%0], %1;\n"
-        "@!done bra again;\n}" ::"r"(address),
-        "r"(turn & 1)
-        : "memory");
+    wait_barrier(address, turn & 1);
 #else
     __syncthreads();
 #endif

@@ -33,7 +33,7 @@ bool launch_base_order(const RowsJob& job, const Output& output, cudaStream_t st
   const int blocks =
       resident_blocks(reinterpret_cast<const void*>(kernel), threads, shared_bytes(rows), tiles);
   if (blocks == 0) return false;
-  if constexpr (requires { requires Output::kSecond; }) {
+  if constexpr (SecondPass<Output>) {
     launch_dependent(kernel, static_cast<unsigned>(blocks), threads, shared_bytes(rows), stream,
                      "hadamard rows", job, output, static_cast<int>(rows));
   } else {
@@ -53,12 +53,8 @@ bool launch_base_either(const RowsJob& job, const Output& output, cudaStream_t s
   }
 }
 
-// Whether the kernels with a table, or those without, are made for an output: what a quantizer sees
-// of a base with a table is kept (KeepOutput).
-template <class Output>
-inline constexpr bool kTable = !requires {
-  Output::kSecond;
-};
+// Whether the kernels without a table are made for an output. Those with one are not made for a
+// quantizer's passes: what it sees of such a base is kept (KeepOutput).
 template <class Output>
 inline constexpr bool kUnrolled = !requires {
   Output::kKeeps;
@@ -122,7 +118,7 @@ bool launch_base(const RowsJob& job, const Output& output, cudaStream_t stream) 
   if constexpr (kUnrolled<Output>) {
     if (is_unrolled(job.base) && launch_unrolled<T>(job, output, stream)) return true;
   }
-  if constexpr (kTable<Output>) return launch_table<T>(job, output, stream);
+  if constexpr (!Quantizes<Output>) return launch_table<T>(job, output, stream);
   return false;
 }
 

@@ -11,12 +11,6 @@
 
 namespace sylvester::cuda::detail {
 
-// Outputs of a first pass, which want the largest magnitude only.
-template <class Output>
-inline constexpr bool kOnlyMagnitude = false;
-template <class Output>
-requires requires { Output::kSecond; }
-inline constexpr bool kOnlyMagnitude<Output> = !Output::kSecond;
 // Outputs that store 16-bit numbers.
 template <class Output>
 inline constexpr bool kStores16 = false;
@@ -221,7 +215,7 @@ struct ColsPanel {
       for (int h = 0; h < (1 << S::kHigh); ++h) f[h] = mine[h * S::kCols];
 #pragma unroll
       for (int b = 0; b + 1 < S::kHigh; ++b) butterflies(f, 1 << b);
-      if constexpr (kOnlyMagnitude<Output>) {
+      if constexpr (Quantizes<Output> && !SecondPass<Output>) {
         const float v[1] = {__fmul_rn(largest(f), job.scale)};
         output.template emit<1>(state, 0, 0, v);
       } else {

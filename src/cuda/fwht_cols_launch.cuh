@@ -36,7 +36,7 @@ bool launch_cols_order(const RowsJob& job, std::int64_t cols, const Output& outp
     cluster.val.clusterDim.x = S::kPeers;
     cluster.val.clusterDim.y = cluster.val.clusterDim.z = 1;
   }
-  if (requires { requires Output::kSecond; } && device_info().major >= 9) {
+  if (SecondPass<Output> && device_info().major >= 9) {
     cudaLaunchAttribute& dependent = attributes[config.numAttrs++];
     dependent.id = cudaLaunchAttributeProgrammaticStreamSerialization;
     dependent.val.programmaticStreamSerializationAllowed = 1;
@@ -56,11 +56,6 @@ bool launch_cols_short(const RowsJob& job, std::int64_t cols, const Output& outp
   check_launch("hadamard cols");
   return true;
 }
-
-template <class Output>
-inline constexpr bool kQuantizes = requires {
-  Output::kSecond;
-};
 
 // Shapes were chosen by measurement on an H100. 16-bit numbers: panels of 32 columns, so that rows
 // are read and written in 64 bytes; a block of 2^9 to 2^10 rows. float32: 16 columns.
@@ -100,7 +95,7 @@ bool launch_cols_power(const RowsJob& job, std::int64_t cols, const Output& outp
       if constexpr (k16) {
         // Few panels: smaller blocks share the processors more evenly; codes want fewer of them.
         if (cols * blocks < 6144) {
-          if constexpr (kQuantizes<Output>) {
+          if constexpr (Quantizes<Output>) {
             SYLVESTER_SHAPE(12, 6, 0, 5, 3, 2)
           } else {
             SYLVESTER_SHAPE(12, 6, 0, 5, 4, 4)

@@ -45,12 +45,6 @@ __device__ __forceinline__ void group_sync() {
   }
 }
 
-// Outputs made for this kernel: what they ask of it is in quant_output.cuh.
-template <class Output>
-concept Tunes = requires {
-  Output::kSecond;
-};
-
 // Diag(r) behind the transform, for an item of runs that each lie in one word of signs.
 template <int kWidth, int kCount>
 __device__ __forceinline__ void change_signs(const RowsJob& job, std::int64_t element, int low,
@@ -116,7 +110,7 @@ __device__ __forceinline__ void last_stages(const RowsJob& job, const Output& ou
       if (job.signs_after != nullptr) change_signs<kWidth>(job, tile * S::kTile + e, kLow, item.f);
 #pragma unroll
       for (int k = 0; k < Item::kCount; ++k) item.f[k] = __fmul_rn(item.f[k], job.scale);
-      if constexpr (Tunes<Output>) {  // the first pass never divides
+      if constexpr (Quantizes<Output>) {  // the first pass never divides
         if (output.divides(state)) {
           item.store(values, e, kLow);
           continue;
@@ -141,7 +135,7 @@ __device__ __forceinline__ void last_stages(const RowsJob& job, const Output& ou
       }
     }
   }
-  if constexpr (Tunes<Output>) {
+  if constexpr (Quantizes<Output>) {
     if (output.divides(state)) emit_divided<T, kPower>(job, output, state, values, tile, rank);
   }
 }

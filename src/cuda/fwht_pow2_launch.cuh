@@ -15,13 +15,13 @@ bool launch_pow2_order(const RowsJob& job, const Output& output, cudaStream_t st
   std::int64_t wanted = (tiles + S::kGroups - 1) / S::kGroups;
   // Half of the blocks that fit: reading and writing 16-bit numbers, fewer transfers in flight go
   // through the memory in better order.
-  if (sizeof(T) == 2 && !Tunes<Output> && S::kThreads < 512) {
+  if (sizeof(T) == 2 && !Quantizes<Output> && S::kThreads < 512) {
     wanted = std::min<std::int64_t>(wanted, device_info().multiprocessors * (256 / S::kThreads));
   }
   const int blocks =
       resident_blocks(reinterpret_cast<const void*>(kernel), S::kThreads, S::kSharedBytes, wanted);
   if (blocks == 0) return false;
-  if constexpr (requires { requires Output::kSecond; }) {
+  if constexpr (SecondPass<Output>) {
     launch_dependent(kernel, static_cast<unsigned>(blocks), S::kThreads, S::kSharedBytes, stream,
                      "hadamard rows", job, output);
   } else {
@@ -51,8 +51,7 @@ template <class T, class Output>
 bool launch_pow2(const RowsJob& job, const Output& output, cudaStream_t stream) {
   if (!suits_bulk_copy<T>(job)) return false;
   // Rows shorter than 64 are seldom quantized: those kernels are not made.
-  constexpr int kLeast = requires { Output::kTunes; }
-  ? 6 : 1;
+  constexpr int kLeast = Quantizes<Output> ? 6 : 1;
   switch (job.power) {
 #define SYLVESTER_ORDER(power)                                 \
   case power:                                                  \

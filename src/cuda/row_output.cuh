@@ -10,6 +10,17 @@
 namespace sylvester::cuda::detail {
 
 // Rounded once to T and written.
+// A pass of a quantizer under one scale of the tensor: the first, which wants the largest magnitude
+// only, or the second, which writes codes.
+template <class Output>
+concept Quantizes = requires {
+  Output::kSecond;
+};
+template <class Output>
+concept SecondPass = requires {
+  requires Output::kSecond;
+};
+
 template <class T>
 struct StoreOutput {
   T* y;

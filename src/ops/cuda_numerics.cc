@@ -267,7 +267,7 @@ void CudaNumerics::dequantize(const QuantizedTensor& q, Tensor& out) {
 template <class F>
 void CudaNumerics::into(const DeviceMatrix& C, bool accumulate, const F& f) {
   if (!accumulate) return f(C);
-  const DeviceMatrix result = work(work_.product, C.dtype, C.rows, C.cols);
+  const DeviceMatrix result = work(product_, C.dtype, C.rows, C.cols);
   f(result);
   cuda::add(C, result, C, stream_);
 }
@@ -276,9 +276,9 @@ void CudaNumerics::into(const DeviceMatrix& C, bool accumulate, const F& f) {
 void CudaNumerics::multiply_bfloat16(const DeviceOperand& A, const DeviceOperand& B,
                                      const Accumulation& accumulation, const DeviceMatrix& C) {
   const std::int64_t a_size = A.matrix->rows * A.matrix->cols;
-  work_.decoded.resize((a_size + B.matrix->rows * B.matrix->cols) * 2);
+  decoded_.resize((a_size + B.matrix->rows * B.matrix->cols) * 2);
   const auto narrow = [&](const cuda::DeviceQuantized& q, std::int64_t at) {
-    const DeviceMatrix to(work_.decoded.as<std::uint16_t>() + at, DType::kBFloat16, q.rows, q.cols);
+    const DeviceMatrix to(decoded_.as<std::uint16_t>() + at, DType::kBFloat16, q.rows, q.cols);
     cuda::arrange({q.values.data(), DType::kFloat32, q.rows, q.cols}, false, to, stream_);
     return to;
   };
@@ -304,7 +304,7 @@ void CudaNumerics::multiply(const DeviceOperand& A, const DeviceOperand& B,
   if (fp8_product(A, B)) {
     return cuda::matmul(A, B, parse_accumulation("sm90-cublaslt-fast"), C, stream_);
   }
-  cuda::matmul_decoded(A, B, parse_accumulation("sm90-cublaslt"), C, work_.decoded, stream_);
+  cuda::matmul_decoded(A, B, parse_accumulation("sm90-cublaslt"), C, decoded_, stream_);
 }
 
 void CudaNumerics::matmul(const QuantizedTensor& A, bool transpose_a, const QuantizedTensor& B,

@@ -68,7 +68,7 @@ class CudaNumerics final : public Numerics {
 
   struct Work {
     cuda::RotateWork rotate;
-    cuda::DeviceBuffer arranged, padded, decoded, product;
+    cuda::DeviceBuffer arranged, padded;
   };
   // A task of together() but the first, which runs on the stream itself.
   struct Lane {
@@ -78,6 +78,7 @@ class CudaNumerics final : public Numerics {
 
   cuda::StreamHandle stream_;
   Work work_;
+  cuda::DeviceBuffer decoded_, product_;  // of products, which run alone
   std::vector<Lane> lanes_;
   bool together_ = false;
 };

@@ -25,11 +25,9 @@ namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 #if HWY_TARGET != HWY_SCALAR
 
-using D = hn::ScalableTag<float>;
-using DI = hn::RebindToSigned<D>;
+// D, DI and VI are those of quant_bounds-inl.h.
 using D8 = hn::Repartition<std::uint8_t, D>;
 using VF = hn::Vec<D>;
-using VI = hn::Vec<DI>;
 
 // ---- numbers that belong to segments ------------------------------------------------------------
 
