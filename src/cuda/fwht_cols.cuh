@@ -216,7 +216,7 @@ struct ColsPanel {
 #pragma unroll
       for (int b = 0; b + 1 < S::kHigh; ++b) butterflies(f, 1 << b);
       if constexpr (Quantizes<Output> && !SecondPass<Output>) {
-        const float v[1] = {__fmul_rn(largest(f), job.scale)};
+        const float v[1] = {__fmul_rn(largest_after(f), job.scale)};
         output.template emit<1>(state, 0, 0, v);
       } else {
         butterflies(f, 1 << (S::kHigh - 1));
@@ -226,24 +226,6 @@ struct ColsPanel {
         write(output, state, at, turn, f);
       }
     }
-  }
-  // The largest magnitude after the last stage: max(|a + b|, |a - b|) = |a| + |b|, but for Inf and
-  // NaN.
-  static __device__ __forceinline__ float largest(const float (&f)[1 << S::kHigh]) {
-    constexpr int kHalf = 1 << (S::kHigh - 1);
-    std::uint32_t most = 0;
-#pragma unroll
-    for (int h = 0; h < kHalf; ++h) {
-      most = max(most, __float_as_uint(__fadd_rn(fabsf(f[h]), fabsf(f[h + kHalf]))));
-    }
-    if (most >= 0x7F800000u) {
-#pragma unroll
-      for (int h = 0; h < kHalf; ++h) {
-        most = max(most, __float_as_uint(__fadd_rn(f[h], f[h + kHalf])) & 0x7FFFFFFFu);
-        most = max(most, __float_as_uint(__fsub_rn(f[h], f[h + kHalf])) & 0x7FFFFFFFu);
-      }
-    }
-    return __uint_as_float(most);
   }
   __device__ __forceinline__ void flip_after(float (&f)[1 << S::kHigh], std::int64_t row) const {
     const auto* words = reinterpret_cast<const std::uint32_t*>(job.signs_after) + (row >> 5);

@@ -25,6 +25,8 @@ struct Pow2Shape {
                                : kPower > 6   ? kPower - 6
                                               : 0;
   static constexpr int kLastWidth = kLast == 5 ? 2 : 4;
+  static constexpr int kLow = 6 + kMiddle;                   // of the last stages
+  static constexpr int kItems = 64 / (kLastWidth << kLast);  // of a thread
   static constexpr int kTileBytes = kTile * (64 + pad<T>()) / 64 * 4;
   static constexpr int kInBytes = sizeof(T) == 2 ? kTile * 2 : kTileBytes;
   // Incoming buffers beside the tile; float32 is transformed where it lands.
@@ -72,6 +74,49 @@ __device__ __noinline__ void emit_divided(const RowsJob& job, const Output& outp
   }
 }
 
+// First element of item i of the last stages.
+template <class S>
+__device__ __forceinline__ int last_element(int rank, int i) {
+  if constexpr (S::kLanes) {  // 16 pairs of columns, the row's halves in the halves of the warp
+    return (rank / 32 * 16 + rank % 16) * 2 + rank % 32 / 16 * 2048;
+  } else {
+    return LaterItem<S::kLast, S::kLastWidth, 0, 6>::element(rank + i * S::kGroup, S::kLow);
+  }
+}
+
+// The last stages of a tile of which only the largest magnitude is wanted: the very last stage is
+// not made. Scaling does not change the order.
+template <class T, int kPower, class Output>
+__device__ __forceinline__ void observe_tile(const RowsJob& job, const Output& output,
+                                             typename Output::State& state, const float* values,
+                                             std::int64_t tile, int rank) {
+  using S = Pow2Shape<T, kPower>;
+  using Item = LaterItem<S::kLast, S::kLastWidth, pad<T>(), 6>;
+  constexpr int kHalf = Item::kCount / 2;
+  const std::int64_t rows = min(std::int64_t{S::kRows}, job.rows - tile * S::kRows);
+#pragma unroll(S::kItems > 4 ? 4 : S::kItems)
+  for (int i = 0; i < S::kItems; ++i) {
+    const int e = last_element<S>(rank, i);
+    Item item;
+    item.load(values, e, S::kLow);
+#pragma unroll
+    for (int b = 0; b + 1 < S::kLast; ++b) butterflies(item.f, S::kLastWidth << b);
+    if constexpr (S::kLanes) {
+      // One stage more in the thread. The lower half of the warp keeps the sums and gives the
+      // differences away, the upper half does the opposite. Multiplying by +-1 is exact.
+      const float sign = rank % 32 < 16 ? 1.0f : -1.0f;
+#pragma unroll
+      for (int k = 0; k < kHalf; ++k) {
+        const float x = item.f[k], y = item.f[k + kHalf];
+        item.f[k] = __fmaf_rn(sign, y, x);
+        item.f[k + kHalf] = __shfl_xor_sync(0xFFFFFFFFu, __fmaf_rn(-sign, y, x), 16);
+      }
+    }
+    const float v[1] = {__fmul_rn(largest_after(item.f), job.scale)};
+    if (e >> kPower < rows) output.template emit<1>(state, 0, 0, v);
+  }
+}
+
 // The last stages of a tile, and its results to the output.
 template <class T, int kPower, class Output>
 __device__ __forceinline__ void last_stages(const RowsJob& job, const Output& output,
@@ -79,17 +124,14 @@ __device__ __forceinline__ void last_stages(const RowsJob& job, const Output& ou
                                             std::int64_t tile, int rank) {
   using S = Pow2Shape<T, kPower>;
   using Item = LaterItem<S::kLast, S::kLastWidth, pad<T>(), 6>;
-  constexpr int n = 1 << kPower, kItems = 64 / Item::kCount, kLow = 6 + S::kMiddle;
+  constexpr int n = 1 << kPower, kLow = S::kLow;
   const std::int64_t row0 = tile * S::kRows;
   const int rows = static_cast<int>(min(std::int64_t{S::kRows}, job.rows - row0));
   // More than a few items at once would not fit the registers.
-#pragma unroll(kItems > 4 ? 4 : kItems)
-  for (int i = 0; i < kItems; ++i) {
+#pragma unroll(S::kItems > 4 ? 4 : S::kItems)
+  for (int i = 0; i < S::kItems; ++i) {
     Item item;
-    int e = Item::element(rank + i * S::kGroup, kLow);
-    if constexpr (S::kLanes) {  // 16 pairs of columns, the row's halves in the halves of the warp
-      e = (rank / 32 * 16 + rank % 16) * 2 + rank % 32 / 16 * 2048;
-    }
+    const int e = last_element<S>(rank, i);
     item.load(values, e, kLow);
     item.stages();
     if constexpr (S::kLanes) {
@@ -216,7 +258,11 @@ __global__ __launch_bounds__(
       item.store(values, e, 6);
     }
     if constexpr (S::kWarps > 1) __syncthreads();
-    last_stages<T, kPower>(job, output, state, values, tile, rank);
+    if constexpr (Quantizes<Output> && !SecondPass<Output> && S::kLast > 0) {
+      observe_tile<T, kPower>(job, output, state, values, tile, rank);
+    } else {
+      last_stages<T, kPower>(job, output, state, values, tile, rank);
+    }
     if constexpr (sizeof(T) == 2) {
       if (S::kLate && next < tiles) fetch(next, b);
     }

@@ -70,6 +70,26 @@ __device__ __forceinline__ void swapped_butterflies(float (&f)[kCount], int bit,
   }
 }
 
+// The largest magnitude that the last stage would make of numbers and their partners: max(|a + b|,
+// |a - b|) = |a| + |b|, but for Inf and NaN.
+template <int kCount>
+__device__ __forceinline__ float largest_after(const float (&f)[kCount]) {
+  constexpr int kHalf = kCount / 2;
+  std::uint32_t most = 0;
+#pragma unroll
+  for (int k = 0; k < kHalf; ++k) {
+    most = max(most, __float_as_uint(__fadd_rn(fabsf(f[k]), fabsf(f[k + kHalf]))));
+  }
+  if (most >= 0x7F800000u) {
+#pragma unroll
+    for (int k = 0; k < kHalf; ++k) {
+      most = max(most, __float_as_uint(__fadd_rn(f[k], f[k + kHalf])) & 0x7FFFFFFFu);
+      most = max(most, __float_as_uint(__fsub_rn(f[k], f[k + kHalf])) & 0x7FFFFFFFu);
+    }
+  }
+  return __uint_as_float(most);
+}
+
 __device__ __forceinline__ float flip(float x, bool negative) {
   return __uint_as_float(__float_as_uint(x) ^ (negative ? 0x80000000u : 0u));
 }
