@@ -39,11 +39,15 @@ void in_place_pass(float* x, std::int64_t n, float factor) {
                   });
 }
 
+// SplitMix64: the low bits of a simple generator would cancel in the transform, and leave numbers
+// of few bits.
 void fill(Buffer<float>& x) {
-  std::uint32_t state = 1;
+  std::uint64_t state = 1;
   for (float& value : x) {
-    state = state * 1664525u + 1013904223u;
-    value = static_cast<float>(static_cast<std::int32_t>(state)) * 0x1p-31f;
+    state += 0x9E3779B97F4A7C15u;
+    std::uint64_t z = (state ^ (state >> 30)) * 0xBF58476D1CE4E5B9u;
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
+    value = static_cast<float>(static_cast<std::int32_t>(z >> 32)) * 0x1p-31f;
   }
 }
 
