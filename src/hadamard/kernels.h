@@ -11,7 +11,7 @@ namespace sylvester::detail {
 
 // Lanes of the widest vector (float32), and the longest transform done inside the first cache.
 inline constexpr std::int64_t kMaxLanes = 16;
-inline constexpr std::int64_t kLeaf = 2048;
+inline constexpr std::int64_t kLeaf = 4096;
 // 1.0f in a file of its own, so that products with it stay fused multiply-adds.
 extern const float kOpaqueOne;
 // Columns handled together along K.
@@ -40,9 +40,11 @@ constexpr std::int64_t cols_work(const Axis& axis, std::int64_t width) {
 }
 
 // `rows` rows of axis.length; x and y are the same memory or apart. work: rows_work floats,
-// 64-byte aligned.
-void simd_rows(const Axis& axis, const float* x, std::int64_t x_stride, float* y,
-               std::int64_t y_stride, std::int64_t rows, float* work) noexcept;
+// 64-byte aligned. True where `most`, if given, holds the largest magnitude of every row of y, as
+// bits (above those of infinity for NaN): powers of two beyond the registers have it for little.
+bool simd_rows(const Axis& axis, const float* x, std::int64_t x_stride, float* y,
+               std::int64_t y_stride, std::int64_t rows, float* work,
+               std::uint32_t* most = nullptr) noexcept;
 void simd_rows(const Axis& axis, const std::uint16_t* x, std::int64_t x_stride, std::uint16_t* y,
                std::int64_t y_stride, std::int64_t rows, float* work) noexcept;
 // to = from, around the caches where `to` is aligned. Other threads see it after simd_stream_end().

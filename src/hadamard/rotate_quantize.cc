@@ -1,6 +1,7 @@
 #include "sylvester/hadamard/rotate_quantize.h"
 
 #include <algorithm>
+#include <cstdint>
 
 #include "hadamard/axis.h"
 #include "hadamard/kernels.h"
@@ -30,6 +31,13 @@ void rotate(MatrixView<const float> X, const RotateQuantizeOptions& options,
 // Storage of one thread, kept between stripes.
 struct Space {
   Buffer<float> rotated, work;
+  Buffer<std::uint32_t> row_absmax;
+};
+
+// Rows, and the largest magnitudes of each where they are known.
+struct Stripe {
+  MatrixView<const float> rows;
+  const std::uint32_t* row_absmax = nullptr;
 };
 
 // X, or its rotation, in the order a Quantization wants it: stripes of rows, read once or twice.
@@ -42,7 +50,9 @@ class Stripes {
     if (options.cols) detail::resolve_axis(X.rows, options.left, "cols");
   }
   // Rotates across rows; along them read() does. `twice`: there will be two rounds of reading.
-  void start(bool twice) {
+  // wants_row_absmax: see Quantization.
+  void start(bool twice, bool wants_row_absmax) {
+    wants_row_absmax_ = wants_row_absmax;
     // Fresh memory costs more than a second transform, but of the slow ones.
     const bool small = X_.size() <= kKeptElements, slow = axis_.base > kSlowBase;
     keep_ =
@@ -59,14 +69,22 @@ class Stripes {
   // True where read() rotates.
   bool rotates() const { return rotate_rows_; }
   // Rows [begin, end), rotated; in `space` where they had to be computed.
-  MatrixView<const float> read(std::int64_t begin, std::int64_t end, Space& space) const {
+  Stripe read(std::int64_t begin, std::int64_t end, Space& space) const {
     const MatrixView<const float> rows(X_.row(begin), end - begin, X_.cols, X_.stride);
-    if (!rotate_rows_) return rows;
+    if (!rotate_rows_) return {rows};
     if (!keeps_here()) space.rotated.resize(rows.size());
     const MatrixView<float> rotated(keeps_here() ? rotated_.row(begin) : space.rotated.data(),
                                     rows.rows, rows.cols);
-    detail::rotate_rows(axis_, rows, rotated, space.work);
-    return rotated;
+    if (!wants_row_absmax_) {
+      detail::rotate_rows(axis_, rows, rotated, space.work);
+      return {rotated};
+    }
+    // Zeros behind the rows: numbers that no scale is hard to find for.
+    space.row_absmax.resize(rows.rows + Quantization::kAbsmaxPadding);
+    std::uint32_t* row_absmax = space.row_absmax.data();
+    std::fill_n(row_absmax + rows.rows, Quantization::kAbsmaxPadding, 0u);
+    const bool known = detail::rotate_rows(axis_, rows, rotated, space.work, row_absmax);
+    return {rotated, known ? row_absmax : nullptr};
   }
   // After the first read of what a second one will want.
   void keep(std::int64_t begin, std::int64_t end, const Space& space) const {
@@ -92,7 +110,7 @@ class Stripes {
 
   MatrixView<const float> X_;
   const RotateQuantizeOptions& options_;
-  bool rotate_rows_, keep_ = false;
+  bool rotate_rows_, keep_ = false, wants_row_absmax_ = false;
   detail::Axis axis_;
   Buffer<float> whole_;
   MatrixView<float> rotated_;
@@ -142,7 +160,7 @@ void rotate_quantize(MatrixView<const float> X, const RotateQuantizeOptions& opt
     separate_steps(X, options, spec, out, stream);
     return transpose(0, X.rows);
   }
-  stripes.start(quantization.needs_observation());
+  stripes.start(quantization.needs_observation(), quantization.wants_row_absmax());
   const std::int64_t multiple = quantization.row_multiple();
   const auto rows_of = [&](std::int64_t elements) {
     const std::int64_t fitting = elements / std::max<std::int64_t>(1, X.cols);
@@ -158,7 +176,8 @@ void rotate_quantize(MatrixView<const float> X, const RotateQuantizeOptions& opt
     for_stripes(
         X.rows, task, rows_now(),
         [&](std::int64_t begin, std::int64_t end, Space& space) {
-          quantization.observe(stripes.read(begin, end, space), begin);
+          const Stripe stripe = stripes.read(begin, end, space);
+          quantization.observe(stripe.rows, begin, stripe.row_absmax);
           stripes.keep(begin, end, space);
         },
         [](std::int64_t, std::int64_t) { detail::simd_stream_end(); });
@@ -168,7 +187,8 @@ void rotate_quantize(MatrixView<const float> X, const RotateQuantizeOptions& opt
   for_stripes(
       X.rows, task, rows_now(),
       [&](std::int64_t begin, std::int64_t end, Space& space) {
-        quantization.encode(stripes.read(begin, end, space), begin);
+        const Stripe stripe = stripes.read(begin, end, space);
+        quantization.encode(stripe.rows, begin, stripe.row_absmax);
       },
       transpose);
 }

@@ -99,15 +99,24 @@ void cols_scalar(const Axis& axis, MatrixView<const T> X, MatrixView<T> Y) {
 template <class T>
 constexpr bool kHasKernels = !std::is_same_v<T, double>;
 
+// True where `most`, if given, was written; see simd_rows.
 template <class T>
-void rows_here(const Axis& axis, MatrixView<const T> X, MatrixView<T> Y, Buffer<float>& work) {
+bool rows_here(const Axis& axis, MatrixView<const T> X, MatrixView<T> Y, Buffer<float>& work,
+               [[maybe_unused]] std::uint32_t* most = nullptr) {
   if constexpr (kHasKernels<T>) {
     if (!scalar_target()) {
       work.resize(detail::rows_work(axis, sizeof(T) < sizeof(float)));
-      return detail::simd_rows(axis, X.data, X.stride, Y.data, Y.stride, X.rows, work.data());
+      if constexpr (std::is_same_v<T, float>) {
+        return detail::simd_rows(axis, X.data, X.stride, Y.data, Y.stride, X.rows, work.data(),
+                                 most);
+      } else {
+        detail::simd_rows(axis, X.data, X.stride, Y.data, Y.stride, X.rows, work.data());
+        return false;
+      }
     }
   }
   rows_scalar(axis, X, Y);
+  return false;
 }
 
 template <class T>
@@ -150,9 +159,9 @@ void cols(MatrixView<const T> X, MatrixView<T> Y, const HadamardOptions& options
 
 }  // namespace
 
-void detail::rotate_rows(const Axis& axis, MatrixView<const float> X, MatrixView<float> Y,
-                         Buffer<float>& work) {
-  if (X.size() > 0) rows_here(axis, X, Y, work);
+bool detail::rotate_rows(const Axis& axis, MatrixView<const float> X, MatrixView<float> Y,
+                         Buffer<float>& work, std::uint32_t* most) {
+  return X.size() > 0 && rows_here(axis, X, Y, work, most);
 }
 
 void hadamard_rows(MatrixView<const float> X, MatrixView<float> Y, const HadamardOptions& options) {

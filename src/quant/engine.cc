@@ -299,6 +299,14 @@ void Engine::observe(MatrixView<const float> X, std::int64_t first_row, std::int
   }
 }
 
+bool Engine::observe_rows(const std::uint32_t* row_absmax, std::int64_t rows) {
+  if (plan_.spec.granularity != Granularity::kTensor || plan_.spec.asymmetric) return false;
+  for (std::int64_t i = 0; i < rows; ++i) {
+    move_bound(magnitudes_[0], row_absmax[i], std::greater<>());
+  }
+  return true;
+}
+
 void Engine::finish_observation() {
   if (needs_tensor_absmax_) plan_.set_tensor_absmax(tensor_magnitude_);
   if (!geometry_.global) return;
@@ -496,6 +504,9 @@ void Engine::encode_once(MatrixView<const float> X, std::int64_t first_row, std:
                     .near = sink.near};
     const std::int64_t at = block_at(first_row + i, col);
     if (needs_tensor_absmax_) row.magnitude = magnitudes_.data() + at;
+    if (plan_.spec.granularity == Granularity::kRow && sink.row_absmax != nullptr) {
+      row.magnitude = sink.row_absmax + i;
+    }
     if (sink.out != nullptr) {
       row.scale = sink.out->scales.data() + at;
       if (!sink.out->scale_codes.empty()) row.code = sink.out->scale_codes.data() + at;

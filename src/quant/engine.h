@@ -55,6 +55,8 @@ struct Sink {
   MatrixView<float> values{};
   StatsSum* stats = nullptr;
   bool near = false;  // X is in cache
+  // Largest magnitudes of X's rows, where known; kScalePadding numbers behind them are readable.
+  const std::uint32_t* row_absmax = nullptr;
 };
 
 class Engine {
@@ -72,6 +74,8 @@ class Engine {
   // `near`: X is in cache.
   void observe(MatrixView<const float> X, std::int64_t first_row, std::int64_t col,
                bool near = false);
+  // The same from the largest magnitudes of rows; false where they do not suffice. Thread-safe.
+  bool observe_rows(const std::uint32_t* row_absmax, std::int64_t rows);
   void finish_observation();
   // Replaces the scale of a kTensor spec (the grid search).
   void set_tensor_scale(const BlockScale& scale);

@@ -318,7 +318,15 @@ std::int64_t Quantization::row_multiple() const noexcept {
   return g.global ? 1 : std::max<std::int64_t>(g.block_rows, 1);
 }
 
-void Quantization::observe(MatrixView<const float> stripe, std::int64_t first_row) {
+bool Quantization::wants_row_absmax() const noexcept {
+  const QuantSpec& spec = impl_->engine.plan().spec;
+  return !spec.asymmetric &&
+         (spec.granularity == Granularity::kTensor || spec.granularity == Granularity::kRow);
+}
+
+void Quantization::observe(MatrixView<const float> stripe, std::int64_t first_row,
+                           const std::uint32_t* row_absmax) {
+  if (row_absmax != nullptr && impl_->engine.observe_rows(row_absmax, stripe.rows)) return;
   impl_->for_columns([&](std::int64_t col, std::int64_t cols) {
     impl_->engine.observe(window(stripe, 0, stripe.rows, col, cols), first_row, col,
                           stripe.size() <= kNearElements);
@@ -330,8 +338,13 @@ void Quantization::finish_observation() {
   store_known_scales(impl_->engine, impl_->out);
 }
 
-void Quantization::encode(MatrixView<const float> stripe, std::int64_t first_row) {
-  encode(stripe, first_row, {});
+void Quantization::encode(MatrixView<const float> stripe, std::int64_t first_row,
+                          const std::uint32_t* row_absmax) {
+  impl_->for_columns([&](std::int64_t col, std::int64_t cols) {
+    impl_->engine.encode(
+        window(stripe, 0, stripe.rows, col, cols), first_row, col,
+        {.out = &impl_->out, .near = stripe.size() <= kNearElements, .row_absmax = row_absmax});
+  });
 }
 
 void Quantization::encode(MatrixView<const float> stripe, std::int64_t first_row,

@@ -63,12 +63,17 @@ HWY_NOINLINE void RegisterBlocks(const float* x, float* y, std::int64_t blocks, 
   }
 }
 
-// Stages stride, 2 stride, ... (2^kBits / 2) stride, in place over n elements.
-template <int kBits, bool kScale>
-HWY_NOINLINE void StridePass(float* z, std::int64_t n, std::int64_t stride, float scale) {
+using DI = hn::RebindToSigned<D>;
+
+// Stages stride, 2 stride, ... (2^kBits / 2) stride, in place over n elements. kMost: the largest
+// magnitude of each group of stride 2^kBits goes to `most`, as bits.
+template <int kBits, bool kScale, bool kMost>
+HWY_NOINLINE void StridePass(float* z, std::int64_t n, std::int64_t stride, float scale,
+                             std::uint32_t* HWY_RESTRICT most) {
   const V factor = hn::Set(D(), scale);
   constexpr int kCount = 1 << kBits;
   for (float* group = z; group < z + n; group += stride << kBits) {
+    hn::Vec<DI> most0 = hn::Zero(DI()), most1 = most0;
     for (float* at = group; at < group + stride; at += kLanes) {
       V v[kCount];
       SYLVESTER_UNROLL
@@ -77,38 +82,71 @@ HWY_NOINLINE void StridePass(float* z, std::int64_t n, std::int64_t stride, floa
       SYLVESTER_UNROLL
       for (int i = 0; i < kCount; ++i) {
         if constexpr (kScale) v[i] = hn::Mul(v[i], factor);
+        if constexpr (kMost) {
+          auto& m = i % 2 == 0 ? most0 : most1;
+          m = hn::Max(m, hn::BitCast(DI(), hn::Abs(v[i])));
+        }
         Store(v[i], at + i * stride);
       }
+    }
+    if constexpr (kMost) {
+      const auto all = hn::MaxOfLanes(DI(), hn::Max(most0, most1));
+      *most++ = static_cast<std::uint32_t>(hn::GetLane(all));
     }
   }
 }
 
 template <bool kScale>
-void StridePassOf(int bits, float* z, std::int64_t n, std::int64_t stride, float scale) {
+void StridePassOf(int bits, float* z, std::int64_t n, std::int64_t stride, float scale,
+                  std::uint32_t* most = nullptr) {
+  const auto run = [&](auto plain, auto with_most) {
+    kScale&& most != nullptr ? with_most(z, n, stride, scale, most)
+                             : plain(z, n, stride, scale, nullptr);
+  };
   switch (bits) {
     case 1:
-      return StridePass<1, kScale>(z, n, stride, scale);
+      return run(StridePass<1, kScale, false>, StridePass<1, kScale, kScale>);
     case 2:
-      return StridePass<2, kScale>(z, n, stride, scale);
+      return run(StridePass<2, kScale, false>, StridePass<2, kScale, kScale>);
     case 3:
-      return StridePass<3, kScale>(z, n, stride, scale);
+      return run(StridePass<3, kScale, false>, StridePass<3, kScale, kScale>);
     default:
-      if constexpr (kMaxBits >= 4) StridePass<4, kScale>(z, n, stride, scale);
+      if constexpr (kMaxBits >= 4) {
+        run(StridePass<4, kScale, false>, StridePass<4, kScale, kScale>);
+      }
   }
 }
 
-// count / n contiguous transforms of n = kBlock 2^r elements, count <= kLeaf: all of them through
-// one pass, then through the next.
+// The first pass of longer transforms: blocks of 2^bits vectors.
+void FirstPass(int bits, const float* x, float* y, std::int64_t count) {
+  const std::int64_t blocks = count / (std::int64_t{kLanes} << bits);
+  switch (bits) {
+    case 2:
+      return RegisterBlocks<4, false>(x, y, blocks, 1.0f);
+    case 3:
+      return RegisterBlocks<8, false>(x, y, blocks, 1.0f);
+    default:
+      if constexpr (kMaxBits >= 4) RegisterBlocks<16, false>(x, y, blocks, 1.0f);
+  }
+}
+
+// count / n contiguous transforms of n = kBlock 2^r elements, r > 0, count <= kLeaf: all of them
+// through one pass, then through the next. Passes share the stages evenly: where one has few, it
+// waits for its stores.
 template <bool kScale>
-void Leaf(const float* x, float* y, std::int64_t n, std::int64_t count, float scale) {
-  RegisterBlocks<kVectors, false>(x, y, count / kBlock, 1.0f);
+void Leaf(const float* x, float* y, std::int64_t n, std::int64_t count, float scale,
+          std::uint32_t* most = nullptr) {
   int left = 0;
-  while ((kBlock << left) < n) ++left;
-  std::int64_t stride = kBlock;
-  for (int passes = (left + kMaxBits - 1) / kMaxBits; passes > 0; --passes) {
+  while ((std::int64_t{kLanes} << left) < n) ++left;
+  int passes = (left + kMaxBits - 1) / kMaxBits;
+  const int first = (left + passes - 1) / passes;
+  FirstPass(first, x, y, count);
+  left -= first;
+  std::int64_t stride = std::int64_t{kLanes} << first;
+  for (--passes; passes > 0; --passes) {
     const int bits = (left + passes - 1) / passes;
     if (passes == 1) {
-      StridePassOf<kScale>(bits, y, count, stride, scale);
+      StridePassOf<kScale>(bits, y, count, stride, scale, most);
     } else {
       StridePassOf<false>(bits, y, count, stride, scale);
     }
@@ -120,29 +158,33 @@ void Leaf(const float* x, float* y, std::int64_t n, std::int64_t count, float sc
 // n = kLeaf 2^left. Leaves first, depth first: each part is complete, and still in the cache that
 // has room for it, when the stages above read it.
 template <bool kScale>
-void Long(const float* x, float* y, std::int64_t n, int left, float scale) {
-  if (left == 0) return Leaf<kScale>(x, y, n, n, scale);
+void Long(const float* x, float* y, std::int64_t n, int left, float scale,
+          std::uint32_t* most = nullptr) {
+  if (left == 0) return Leaf<kScale>(x, y, n, n, scale, most);
   const int bits = TopBits(left);
   const std::int64_t part = n >> bits;
   for (std::int64_t i = 0; i < n; i += part) Long<false>(x + i, y + i, part, left - bits, scale);
-  StridePassOf<kScale>(bits, y, n, part, scale);
+  StridePassOf<kScale>(bits, y, n, part, scale, most);
 }
 
-void LongRow(const float* x, float* y, std::int64_t n, float scale) {
+void LongRow(const float* x, float* y, std::int64_t n, float scale, std::uint32_t* most) {
   int left = 0;
   while ((kLeaf << left) < n) ++left;
-  Long<true>(x, y, n, left, scale);
+  Long<true>(x, y, n, left, scale, most);
 }
 
-// `blocks` contiguous transforms of order n, a power of two.
-void PowerBlocks(const float* x, float* y, std::int64_t blocks, std::int64_t n, float scale) {
+// `blocks` contiguous transforms of order n, a power of two. The largest magnitudes go to `most`
+// where it is given and n > kBlock.
+void PowerBlocks(const float* x, float* y, std::int64_t blocks, std::int64_t n, float scale,
+                 std::uint32_t* most = nullptr) {
+  const auto most_at = [&](std::int64_t b) { return most != nullptr ? most + b : nullptr; };
   if (n > kLeaf) {
-    for (std::int64_t b = 0; b < blocks; ++b) LongRow(x + b * n, y + b * n, n, scale);
+    for (std::int64_t b = 0; b < blocks; ++b) LongRow(x + b * n, y + b * n, n, scale, most_at(b));
     return;
   }
   if (n > kBlock) {
     for (std::int64_t i = 0; i < blocks * n; i += kLeaf) {
-      Leaf<true>(x + i, y + i, n, std::min(kLeaf, blocks * n - i), scale);
+      Leaf<true>(x + i, y + i, n, std::min(kLeaf, blocks * n - i), scale, most_at(i / n));
     }
     return;
   }
@@ -225,17 +267,25 @@ void ShortRows(const Axis& axis, const float* x, std::int64_t x_stride, float* y
   }
 }
 
-// All rows, without signs.
+// True where the transform finds the largest magnitudes of rows on its way.
+bool FindsMost(const Axis& axis) {
+  return axis.base == 1 && axis.order == axis.length && axis.order > kBlock &&
+         (axis.signs.empty() || !axis.inverse);
+}
+
+// All rows, without signs. most: see PowerBlocks.
 void PlainRows(const Axis& axis, const float* x, std::int64_t x_stride, float* y,
-               std::int64_t y_stride, std::int64_t rows, float* work) {
+               std::int64_t y_stride, std::int64_t rows, float* work,
+               std::uint32_t* most = nullptr) {
   const float scale = axis.scale32;
   const std::int64_t blocks = axis.length / axis.order;
   if (axis.base == 1) {
     if (x_stride == axis.length && y_stride == axis.length) {
-      return PowerBlocks(x, y, rows * blocks, axis.order, scale);
+      return PowerBlocks(x, y, rows * blocks, axis.order, scale, most);
     }
     for (std::int64_t i = 0; i < rows; ++i) {
-      PowerBlocks(x + i * x_stride, y + i * y_stride, blocks, axis.order, scale);
+      PowerBlocks(x + i * x_stride, y + i * y_stride, blocks, axis.order, scale,
+                  most != nullptr ? most + i : nullptr);
     }
     return;
   }
@@ -275,15 +325,21 @@ void ConvertRow(const In* x, Out* y, const float* r, std::int64_t n) {
   std::memcpy(y + i, out, rest * sizeof(Out));
 }
 
-void RowsF32(const Axis& axis, const float* x, std::int64_t x_stride, float* y,
-             std::int64_t y_stride, std::int64_t rows, float* work) {
-  if (axis.signs.empty()) return PlainRows(axis, x, x_stride, y, y_stride, rows, work);
+bool RowsF32(const Axis& axis, const float* x, std::int64_t x_stride, float* y,
+             std::int64_t y_stride, std::int64_t rows, float* work, std::uint32_t* most) {
+  if (!FindsMost(axis)) most = nullptr;
+  if (axis.signs.empty()) {
+    PlainRows(axis, x, x_stride, y, y_stride, rows, work, most);
+    return most != nullptr;
+  }
   const float* r = axis.signs.data();
   for (std::int64_t i = 0; i < rows; ++i, x += x_stride, y += y_stride) {
     if (!axis.inverse) ConvertRow(x, y, r, axis.length);
-    PlainRows(axis, axis.inverse ? x : y, axis.length, y, axis.length, 1, work);
+    PlainRows(axis, axis.inverse ? x : y, axis.length, y, axis.length, 1, work,
+              most != nullptr ? most + i : nullptr);
     if (axis.inverse) ConvertRow(static_cast<const float*>(y), y, r, axis.length);
   }
+  return most != nullptr;
 }
 
 void RowsBf16(const Axis& axis, const std::uint16_t* x, std::int64_t x_stride, std::uint16_t* y,
@@ -317,9 +373,10 @@ HWY_EXPORT(RowsF32);
 HWY_EXPORT(RowsBf16);
 HWY_EXPORT(StreamF32);
 
-void simd_rows(const Axis& axis, const float* x, std::int64_t x_stride, float* y,
-               std::int64_t y_stride, std::int64_t rows, float* work) noexcept {
-  HWY_DYNAMIC_DISPATCH(RowsF32)(axis, x, x_stride, y, y_stride, rows, work);
+bool simd_rows(const Axis& axis, const float* x, std::int64_t x_stride, float* y,
+               std::int64_t y_stride, std::int64_t rows, float* work,
+               std::uint32_t* most) noexcept {
+  return HWY_DYNAMIC_DISPATCH(RowsF32)(axis, x, x_stride, y, y_stride, rows, work, most);
 }
 void simd_rows(const Axis& axis, const std::uint16_t* x, std::int64_t x_stride, std::uint16_t* y,
                std::int64_t y_stride, std::int64_t rows, float* work) noexcept {

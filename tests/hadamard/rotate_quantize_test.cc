@@ -164,14 +164,34 @@ TEST(RotateQuantize, LargerThanTheCaches) {
 }
 
 TEST(RotateQuantize, SpecialValues) {
-  const std::int64_t m = 32, n = 64;
-  for (const float special : {std::numeric_limits<float>::quiet_NaN(),
-                              std::numeric_limits<float>::infinity(), 0.0f, 0x1p-149f, 3e38f}) {
-    auto x = test::random_values<float>(m * n, 8);
-    for (std::int64_t j = 0; j < n; ++j) x[static_cast<std::size_t>(5 * n + j)] = 0.0f;
-    x[static_cast<std::size_t>(5 * n + 7)] = special;
-    for (const char* spec : {"int8", "int8:row", "float8_e4m3fn", "mxfp8_e4m3", "nvfp4"}) {
-      expect_equal_to_steps(x, m, n, {.rows = true, .transposed = true}, spec);
+  const std::int64_t m = 32;
+  for (const std::int64_t n : {64, 512}) {
+    for (const float special : {std::numeric_limits<float>::quiet_NaN(),
+                                std::numeric_limits<float>::infinity(), 0.0f, 0x1p-149f, 3e38f}) {
+      auto x = test::random_values<float>(m * n, 8);
+      for (std::int64_t j = 0; j < n; ++j) x[static_cast<std::size_t>(5 * n + j)] = 0.0f;
+      x[static_cast<std::size_t>(5 * n + 7)] = special;
+      for (const char* spec : {"int8", "int8:row", "float8_e4m3fn:row", "mxfp8_e4m3", "nvfp4"}) {
+        expect_equal_to_steps(x, m, n, {.rows = true, .transposed = true}, spec);
+      }
+    }
+  }
+}
+
+// Powers of two of one, two and three passes, whose transform finds the absmax of rows.
+TEST(RotateQuantize, PowersOfTwo) {
+  for (const std::int64_t n : {128, 256, 512, 1024, 2048, 4096, 8192, 32768}) {
+    const std::int64_t m = 7;
+    const auto x = test::random_values<float>(m * n, 14);
+    for (const char* spec : {"int8", "int8:row", "float8_e4m3fn:row", "int4:row:asym"}) {
+      RotateQuantizeOptions options{.rows = true};
+      expect_equal_to_steps(x, m, n, options, spec);
+      options.right.signs = 9;
+      expect_equal_to_steps(x, m, n, options, spec);
+      options.right.inverse = true;
+      expect_equal_to_steps(x, m, n, options, spec);
+      options.right.block = n / 2;
+      expect_equal_to_steps(x, m, n, options, spec);
     }
   }
 }

@@ -50,11 +50,18 @@ class Quantization {
   // True for rule=grid: no stripes, call quantize() on the whole matrix.
   bool needs_whole_matrix() const noexcept;
   std::int64_t row_multiple() const noexcept;
+  // True where row_absmax, below, is of use.
+  bool wants_row_absmax() const noexcept;
 
-  // Shapes: stripe [any, cols], rows first_row ... of the matrix.
-  void observe(MatrixView<const float> stripe, std::int64_t first_row);
+  // Shapes: stripe [any, cols], rows first_row ... of the matrix. row_absmax, where the caller
+  // knows it and not null: bits of the largest |x| of each row (above those of infinity where it
+  // holds a NaN), with kAbsmaxPadding numbers more behind them, whose values do not matter.
+  static constexpr std::int64_t kAbsmaxPadding = 16;
+  void observe(MatrixView<const float> stripe, std::int64_t first_row,
+               const std::uint32_t* row_absmax = nullptr);
   void finish_observation();
-  void encode(MatrixView<const float> stripe, std::int64_t first_row);
+  void encode(MatrixView<const float> stripe, std::int64_t first_row,
+              const std::uint32_t* row_absmax = nullptr);
   // As encode, and writes what the codes decode to; stripe and values may be the same memory.
   void encode(MatrixView<const float> stripe, std::int64_t first_row, MatrixView<float> values);
 
