@@ -28,22 +28,24 @@ constexpr int anchor_lift(const FusedStep& step, int product_bits) {
   return std::max(step.fraction_bits + 2, product_bits);
 }
 
-// Whether the form takes a step with products of so many bits; exponents of both operands must lie
-// within +-16. The lifted factor must be a float32, and k products and C stay within 2^22 units.
-constexpr bool anchor_form(const FusedStep& step, int product_bits) {
-  return product_bits + anchor_lift(step, product_bits) <= 24 &&
-         std::int64_t{step.k + 1} << (step.fraction_bits + 2) <= std::int64_t{1} << 22 &&
-         step.k % 4 == 0 && step.k <= 32;
-}
-
 // What stands for zero, and for Inf and NaN, whose outputs the caller computes. Its products with
 // numbers below 2^17 are less than the unit of emax = kLeastAnchor, as F <= 17 in this form.
 inline constexpr float kTinyNumber = 0x1p-126f;
 inline constexpr std::int8_t kTinyExponent = -128;  // added with saturation
-// emax of a step in which all products are zero is at least this. C is zero or at least its power
-// of two and below 2^63; other outputs are reported and left to the scalar body. What a step makes
-// of such a C is such a C: zero, a multiple of a unit from 2^(-32 - F) on, or C itself.
+// emax of a step is at least this, also where all products are zero. C must be zero or at least its
+// power of two and below 2^63; other outputs are reported and left to the scalar body. A step
+// leaves C zero, or a multiple of a unit from 2^(-32 - F) on, or as it was, and adds no more than
+// 2^38.
 inline constexpr int kLeastAnchor = -90;
+
+// Whether the form takes a step with products of so many bits; exponents of both operands must lie
+// within +-16. The lifted factor is a float32, k products and C stay within 2^22 units, and terms
+// are never aligned to the step's floor.
+constexpr bool anchor_form(const FusedStep& step, int product_bits) {
+  return product_bits + anchor_lift(step, product_bits) <= 24 &&
+         std::int64_t{step.k + 1} << (step.fraction_bits + 2) <= std::int64_t{1} << 22 &&
+         step.k % 4 == 0 && step.k <= 32 && step.floor <= kLeastAnchor;
+}
 
 // Rows of A against one panel of B, one chain. K is a multiple of step.k.
 struct AnchorPanel {

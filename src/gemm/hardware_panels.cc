@@ -57,16 +57,14 @@ class ElementRows {
     if (x.codes != nullptr) table_ = element_table(x);
   }
 
-  void read(std::int64_t row, float* scratch, float* values, std::int16_t* exponents) const {
-    const auto store = [&](std::int64_t k, Element e) {
-      values[k] = e.value;
-      exponents[k] = e.exponent;
-    };
-    for (std::int64_t k = x_.K; k < job_.plan.padded; ++k) store(k, {0.0f, kZeroExponent});
+  // Calls store(k, element) in the order of k.
+  template <class Store>
+  void read(std::int64_t row, float* scratch, const Store& store) const {
     if (x_.codes != nullptr && job_.row.scales == ScaleInput::kNone) {
       const std::uint8_t* codes = x_.codes + row * x_.row_stride;
       if (plain_) {
         for (std::int64_t k = 0; k < x_.K; ++k) store(k, table_[codes[k * x_.k_stride]]);
+        for (std::int64_t k = x_.K; k < job_.plan.padded; ++k) store(k, {0.0f, kZeroExponent});
         return;
       }
       for (std::int64_t k = 0; k < job_.plan.padded; ++k) {
@@ -142,6 +140,13 @@ class FusedPack {
   }
 
  private:
+  static void read(const ElementRows& rows, std::int64_t r, float* scratch, float* values,
+                   std::int16_t* exponents) {
+    rows.read(r, scratch, [&](std::int64_t k, Element e) {
+      values[k] = e.value;
+      exponents[k] = e.exponent;
+    });
+  }
   void pack_a() {
     a_.resize(job_.A.rows * K_);
     a_exponents_.resize(job_.A.rows * K_);
@@ -149,7 +154,7 @@ class FusedPack {
     parallel_for(job_.A.rows, 32, [&](std::int64_t begin, std::int64_t end) {
       Buffer<float> scratch(K_);
       for (std::int64_t m = begin; m < end; ++m) {
-        rows.read(m, scratch.data(), a_.data() + m * K_, a_exponents_.data() + m * K_);
+        read(rows, m, scratch.data(), a_.data() + m * K_, a_exponents_.data() + m * K_);
       }
     });
   }
@@ -163,7 +168,7 @@ class FusedPack {
       for (std::int64_t p = begin; p < end; ++p) {
         for (std::int64_t j = 0; j < width_; ++j) {
           const std::int64_t n = std::min(p * width_ + j, job_.B.rows - 1);  // repeats the last
-          rows.read(n, scratch.data(), values.data() + j * K_, exponents.data() + j * K_);
+          read(rows, n, scratch.data(), values.data() + j * K_, exponents.data() + j * K_);
         }
         interleave(values.data(), exponents.data(), b_.data() + p * width_ * K_,
                    b_exponents_.data() + p * width_ * K_);
@@ -235,35 +240,34 @@ class AnchorPack {
   }
 
  private:
-  // One operand's row.
-  struct Row {
-    Buffer<float> scratch, values;
-    Buffer<std::int16_t> wide;
-    Buffer<std::int8_t> exponents;
-    Buffer<std::uint32_t> signs;
-    explicit Row(std::int64_t K, std::int64_t steps)
-        : scratch(K), values(K), wide(K), exponents(K), signs(steps) {}
+  // One row or column in its pack, whose elements stand `stride` apart.
+  struct Place {
+    float* values;
+    std::int8_t* exponents;  // fours of them stand `stride` fours apart
+    std::uint32_t* signs;
+    std::int64_t stride;
   };
 
   // Returns 1 when the row has an Inf or NaN.
-  std::uint8_t read(const ElementRows& rows, std::int64_t r, float lift, Row& row) const {
-    rows.read(r, row.scratch.data(), row.values.data(), row.wide.data());
+  std::uint8_t read(const ElementRows& rows, std::int64_t r, float lift, float* scratch,
+                    const Place& to) const {
     const std::int64_t step = job_.row.step.k;
+    std::uint32_t signs = 0;
+    std::int64_t bit = 0, written = 0;
     std::int16_t most = 0;
-    for (std::int64_t k = 0; k < K_; ++k) {
-      const std::int16_t e = row.wide[k];
-      most = std::max(most, e);
-      row.exponents[k] = static_cast<std::int8_t>(std::max<std::int16_t>(e, kTinyExponent));
-    }
-    for (std::int64_t s = 0; s < steps_; ++s) {
-      std::uint32_t signs = 0;
-      for (std::int64_t i = 0; i < step; ++i) {
-        float& x = row.values[s * step + i];
-        signs |= (std::bit_cast<std::uint32_t>(x) >> 31) << i;
-        x = (x == 0 ? kTinyNumber : x) * lift;
+    rows.read(r, scratch, [&](std::int64_t k, Element e) {
+      to.values[k * to.stride] = (e.value == 0 ? kTinyNumber : e.value) * lift;
+      to.exponents[(k & ~3) * to.stride + (k & 3)] =
+          static_cast<std::int8_t>(std::max<std::int16_t>(e.exponent, kTinyExponent));
+      most = std::max(most, e.exponent);
+      signs |= static_cast<std::uint32_t>(e.value < 0) << bit;
+      if (++bit == step) {
+        to.signs[written] = signs;
+        written += to.stride;
+        signs = 0;
+        bit = 0;
       }
-      row.signs[s] = signs;
-    }
+    });
     return most == kSpecialExponent ? 1 : 0;
   }
   void pack_a() {
@@ -274,12 +278,11 @@ class AnchorPack {
     const ElementRows rows(job_, job_.A);
     const float lift = 1 + std::ldexp(1.0f, -anchor_lift(job_.row.step, job_.point + 2));
     parallel_for(job_.A.rows, 32, [&](std::int64_t begin, std::int64_t end) {
-      Row row(K_, steps_);
+      Buffer<float> scratch(K_);
       for (std::int64_t m = begin; m < end; ++m) {
-        a_special_[m] = read(rows, m, lift, row);
-        std::copy_n(row.values.data(), K_, a_.data() + m * K_);
-        std::copy_n(row.exponents.data(), K_, a_exponents_.data() + m * K_);
-        std::copy_n(row.signs.data(), steps_, a_signs_.data() + m * steps_);
+        const Place place{a_.data() + m * K_, a_exponents_.data() + m * K_,
+                          a_signs_.data() + m * steps_, 1};
+        a_special_[m] = read(rows, m, lift, scratch.data(), place);
       }
     });
   }
@@ -290,24 +293,15 @@ class AnchorPack {
     b_special_.resize(panels_ * width_);
     const ElementRows rows(job_, job_.B);
     parallel_for(panels_, 4, [&](std::int64_t begin, std::int64_t end) {
-      Row row(K_, steps_);
+      Buffer<float> scratch(K_);
       for (std::int64_t n = begin * width_; n < end * width_; ++n) {
-        b_special_[n] = read(rows, std::min(n, job_.B.rows - 1), 1.0f, row);  // repeats the last
-        interleave(n, row);
+        const std::int64_t first = n / width_ * width_ * K_, j = n % width_;
+        const Place place{b_.data() + first + j, b_exponents_.data() + first + 4 * j,
+                          b_signs_.data() + n / width_ * width_ * steps_ + j, width_};
+        const std::int64_t row = std::min(n, job_.B.rows - 1);  // repeats the last
+        b_special_[n] = read(rows, row, 1.0f, scratch.data(), place);
       }
     });
-  }
-  // Column n into its panel.
-  void interleave(std::int64_t n, const Row& row) {
-    const std::int64_t p = n / width_, j = n % width_;
-    float* values = b_.data() + p * width_ * K_ + j;
-    std::int8_t* exponents = b_exponents_.data() + p * width_ * K_ + 4 * j;
-    std::uint32_t* signs = b_signs_.data() + p * width_ * steps_ + j;
-    for (std::int64_t k = 0; k < K_; ++k) values[k * width_] = row.values[k];
-    for (std::int64_t k = 0; k < K_; k += 4) {
-      std::copy_n(row.exponents.data() + k, 4, exponents + k * width_);
-    }
-    for (std::int64_t s = 0; s < steps_; ++s) signs[s * width_] = row.signs[s];
   }
 
   // The slice from k on: a chain that starts from `sums`, or chains that are added to them.
@@ -324,7 +318,7 @@ class AnchorPack {
   // In stretches of K, as FusedPack has them.
   void chain(const Window& w, std::int64_t k, std::int64_t end, const float* start, float* out,
              std::uint8_t* redo) const {
-    constexpr std::int64_t kStretch = 128;
+    constexpr std::int64_t kStretch = 256;
     const std::int64_t step = job_.row.step.k;
     for (; k < end; k += kStretch) {
       AnchorPanel panel;
@@ -373,11 +367,14 @@ void run_window(const HardwareJob& job, const Pack& pack, const Window& w) {
   }
   pack.run(w, sums, redo);
   for (std::int64_t i = 0; i < w.rows; ++i, sums += width, redo += width) {
-    std::copy_n(sums, cols, &job.D(w.m0 + i, n0));
-    // An accumulator in float32 may overflow or start from Inf or NaN: the scalar body's rules
-    // then.
+    float* d = &job.D(w.m0 + i, n0);  // may be where C0 is
     for (std::int64_t j = 0; j < cols; ++j) {
-      if (redo[j] != 0 || !std::isfinite(sums[j])) scalar_element(job, w.m0 + i, n0 + j);
+      // An accumulator in float32 may overflow or start from Inf or NaN: the scalar body's rules.
+      if (redo[j] != 0 || !std::isfinite(sums[j])) {
+        scalar_element(job, w.m0 + i, n0 + j);
+      } else {
+        d[j] = sums[j];
+      }
     }
   }
 }

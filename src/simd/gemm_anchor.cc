@@ -59,10 +59,11 @@ HWY_INLINE VI exponent_field(VB top, VF c) {
 
 // All ones where C cannot start a chain.
 HWY_INLINE VI out_of_range(VF c) {
-  const DF df;
-  const auto x = hn::Abs(c);
-  const auto in = hn::And(hn::Ge(x, hn::Set(df, 0x1p-90f)), hn::Lt(x, hn::Set(df, 0x1p63f)));
-  return hn::BitCast(DI(), hn::VecFromMask(df, hn::Not(hn::Or(in, hn::Eq(x, hn::Zero(df))))));
+  const DI di;
+  constexpr std::int32_t kLow = (127 + kLeastAnchor) << 23, kHigh = (127 + 63) << 23;
+  const VI x = hn::And(hn::BitCast(di, c), hn::Set(di, 0x7FFFFFFF));
+  const auto in = hn::And(hn::Gt(x, hn::Set(di, kLow - 1)), hn::Lt(x, hn::Set(di, kHigh)));
+  return hn::VecFromMask(di, hn::Not(hn::Or(in, hn::Eq(x, hn::Zero(di)))));
 }
 
 // Where R rows of A stand, and their C.
