@@ -175,7 +175,8 @@ int run(int argc, char** argv) {
   add_policy(emulated, d, "float8_e4m3fn", "exact", false);
   add_policy(emulated, d, "float8_e5m2", "exact", false);
   add_policy(emulated, d, "bfloat16", "exact", false);
-  for (const char* policy : {"sm90-cublaslt", "sm90-cublaslt-fast", "sm90-mma", "sm89-mma"}) {
+  for (const char* policy :
+       {"sm90-cublaslt", "sm90-cublaslt-fast", "sm90-wgmma", "sm90-mma", "sm89-mma"}) {
     add_policy(emulated, d, "float8_e4m3fn", policy, false);
   }
   add_policy(emulated, d, "bfloat16", "sm90-wgmma", false);

@@ -4,7 +4,8 @@
 // by 2^(F - emax) it is the term in units of 2^(emax - F), and conversion to int32 cuts it toward
 // zero as the hardware does. Products that underflow lie far below one unit. This holds while
 // -90 <= emax <= 120; outputs that leave that range (or meet Inf, NaN) are reported and computed by
-// the scalar body.
+// the scalar body. An accumulator that is promoted to may also end as Inf or NaN: the caller looks.
+// Steps of few fraction bits have a faster form: fused_anchor.h.
 #pragma once
 
 #include <cstdint>

@@ -177,12 +177,8 @@ void panel_rows(const FusedPanel& job, std::int64_t row) {
 #pragma GCC unroll 4
     for (int r = 0; r < R; ++r) d[r] = s == 0 ? part[r] : hn::Add(d[r], part[r]);
   }
-  // An accumulator in float32 may overflow or start from Inf or NaN: the scalar body's rules then.
 #pragma GCC unroll 4
   for (int r = 0; r < R; ++r) {
-    const auto field = hn::And(hn::BitCast(di, d[r]), hn::Set(di, 0x7F800000));
-    const auto special = hn::Eq(field, hn::Set(di, 0x7F800000));
-    lost[r] = hn::Or(lost[r], hn::VecFromMask(di, special));
     hn::StoreU(d[r], df, job.out + (row + r) * N);
     alignas(64) std::int32_t flags[HWY_MAX_BYTES / 4];
     hn::Store(lost[r], di, flags);
