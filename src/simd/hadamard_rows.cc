@@ -155,7 +155,10 @@ void Leaf(const float* x, float* y, std::int64_t n, std::int64_t count, float sc
   }
 }
 
-// n = kLeaf 2^left. Leaves first, depth first: each part is complete, and still in the cache that
+// The leaves of longer transforms: half as long, so that the last passes combine 8 parts.
+constexpr std::int64_t kPart = kLeaf / 2;
+
+// n = kPart 2^left. Leaves first, depth first: each part is complete, and still in the cache that
 // has room for it, when the stages above read it.
 template <bool kScale>
 void Long(const float* x, float* y, std::int64_t n, int left, float scale,
@@ -169,7 +172,7 @@ void Long(const float* x, float* y, std::int64_t n, int left, float scale,
 
 void LongRow(const float* x, float* y, std::int64_t n, float scale, std::uint32_t* most) {
   int left = 0;
-  while ((kLeaf << left) < n) ++left;
+  while ((kPart << left) < n) ++left;
   Long<true>(x, y, n, left, scale, most);
 }
 
