@@ -104,9 +104,10 @@ AxisLayout axis_layout(const io::NpyArray& array, std::int64_t axis) {
   }
   m.axis = axis < 0 ? axis + dims : axis;
   m.cols = m.shape[static_cast<std::size_t>(m.axis)];
-  const std::int64_t size = array.size();
-  if (size == 0) throw ShapeError("the array has no elements");
-  m.rows = size / m.cols;
+  m.rows = 1;
+  for (std::int64_t d = 0; d < dims; ++d) {
+    if (d != m.axis) m.rows *= m.shape[static_cast<std::size_t>(d)];
+  }
   return m;
 }
 

@@ -29,8 +29,7 @@ struct AxisLayout {
   std::int64_t inner() const;
   std::int64_t base(std::int64_t r) const { return r / inner() * inner() * cols + r % inner(); }
 };
-// axis counts from the end when negative. ValueError for an axis that the shape lacks, ShapeError
-// for an array without elements.
+// axis counts from the end when negative. ValueError for an axis that the shape lacks.
 AxisLayout axis_layout(const io::NpyArray& array, std::int64_t axis);
 
 // The array's data in the matrix's order.

@@ -150,17 +150,22 @@ const T* Tensor::data() const {
   check_type(dtype_of<T>());
   return reinterpret_cast<const T*>(storage_.get());
 }
+std::int64_t Tensor::rows() const noexcept {
+  if (shape_.empty()) return 0;
+  std::int64_t rows = 1;
+  for (std::size_t d = 0; d + 1 < shape_.size(); ++d) rows *= shape_[d];
+  return rows;
+}
+
 template <class T>
 MatrixView<T> Tensor::matrix() {
   if (shape_.empty()) return {};
-  const std::int64_t cols = shape_.back();
-  return {data<T>(), cols == 0 ? 0 : size_ / cols, cols};
+  return {data<T>(), rows(), shape_.back()};
 }
 template <class T>
 MatrixView<const T> Tensor::matrix() const {
   if (shape_.empty()) return {};
-  const std::int64_t cols = shape_.back();
-  return {data<T>(), cols == 0 ? 0 : size_ / cols, cols};
+  return {data<T>(), rows(), shape_.back()};
 }
 
 // NOLINTBEGIN(bugprone-macro-parentheses): types stand without them

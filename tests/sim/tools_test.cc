@@ -72,6 +72,32 @@ TEST_F(Tools, MatmulEqualsItsGolden) {
   EXPECT_EQ(golden.at("accumulate").as_string(), "sm90-wgmma");
 }
 
+TEST_F(Tools, ArraysWithoutElements) {
+  array("none.npy", 0, 8);
+  array("narrow.npy", 4, 0);
+  array("b.npy", 5, 8);
+  array("narrow_b.npy", 3, 0);
+  for (const char* in : {"none.npy", "narrow.npy"}) {
+    ok({"hadamard", in, "y.npy", "--force"});
+    ok({"compare", "y.npy", in});
+    for (const char* format : {"int8", "float8_e4m3fn:row", "int8:col", "mxfp8_e4m3"}) {
+      if (std::string(format) == "mxfp8_e4m3" && std::string(in) == "none.npy") continue;
+      ok({"quantize", in, "q.npz", "--format", format, "--rotate", "hadamard", "--force"});
+      ok({"compare", "q.npz:dequantized", in});
+    }
+  }
+  for (const char* policy : {"blas", "exact", "ordered", "sm90-cublaslt"}) {
+    ok({"matmul", "none.npy", "b.npy", "c.npy", "--format", "float8_e4m3fn", "--accumulate", policy,
+        "--force"});
+    EXPECT_EQ(io::read_npy(folder_ / "c.npy").shape, (std::vector<std::int64_t>{0, 5}));
+    ok({"matmul", "narrow.npy", "narrow_b.npy", "c.npy", "--format", "float8_e4m3fn",
+        "--accumulate", policy, "--force"});
+    const io::NpyArray sum_of_nothing = io::read_npy(folder_ / "c.npy");
+    EXPECT_EQ(sum_of_nothing.shape, (std::vector<std::int64_t>{4, 3}));
+    for (const float x : sum_of_nothing.as<float>()) EXPECT_EQ(x, 0.0f) << policy;
+  }
+}
+
 TEST_F(Tools, EveryGoldenOpWritesAVerifiedFolder) {
   for (const char* op : {"encode", "decode", "quantize", "hadamard", "matmul", "halo-linear"}) {
     SCOPED_TRACE(op);

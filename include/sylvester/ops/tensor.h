@@ -36,6 +36,8 @@ class Tensor {
   const Shape& shape() const noexcept { return shape_; }
   std::int64_t dim(std::int64_t i) const;  // negative counts from the end
   std::int64_t size() const noexcept { return size_; }
+  // Of the matrix that [.., C] is seen as: the dimensions but the last, multiplied.
+  std::int64_t rows() const noexcept;
   std::int64_t bytes() const noexcept;
   DType dtype() const noexcept { return dtype_; }
   Device device() const noexcept { return device_; }
@@ -47,7 +49,7 @@ class Tensor {
   T* data();
   template <class T>
   const T* data() const;
-  // [.., C] seen as a matrix [size / C, C].
+  // [.., C] seen as a matrix [rows(), C].
   template <class T>
   MatrixView<T> matrix();
   template <class T>
