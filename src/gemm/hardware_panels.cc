@@ -200,15 +200,36 @@ class FusedPack {
   Buffer<std::int16_t> a_exponents_, b_exponents_;
 };
 
+// What anchor_panel() wants to know of a code.
+struct AnchorTable {
+  std::array<float, 256> values;  // lifted where they are A's
+  std::array<std::uint32_t, 256> facts;
+
+  static constexpr std::uint32_t kExponent = 0xFF;  // as int8
+  static constexpr std::uint32_t kNegative = 1u << 8, kSpecial = 1u << 9;
+
+  AnchorTable(const OperandView& x, float lift) {
+    const ElementTable elements = element_table(x);
+    for (std::size_t i = 0; i < elements.size(); ++i) {
+      const Element& e = elements[i];
+      const std::int16_t exponent = std::max<std::int16_t>(e.exponent, kTinyExponent);
+      values[i] = (e.value == 0 ? kTinyNumber : e.value) * lift;
+      facts[i] = static_cast<std::uint8_t>(exponent);
+      if (e.value < 0) facts[i] |= kNegative;
+      if (e.exponent == kSpecialExponent) facts[i] |= kSpecial;
+    }
+  }
+};
+
 // Both operands as anchor_panel() takes them.
 class AnchorPack {
  public:
   static bool takes(const HardwareJob& job) {
-    const auto small = [](const OperandView& x) {  // exponents within +-16
-      return x.format != DType::kFloat32 && format(x.format).exponent_bits <= 5;
+    const auto small = [](const OperandView& x) {  // codes of numbers with exponents within +-16
+      return x.codes != nullptr && format(x.format).exponent_bits <= 5;
     };
     return anchor_panel_width() > 0 && anchor_form(job.row.step, job.point + 2) && small(job.A) &&
-           small(job.B) && job.row.scales == ScaleInput::kNone;
+           small(job.B) && job.row.scales == ScaleInput::kNone && job.row.interleave == 0;
   }
 
   explicit AnchorPack(const HardwareJob& job)
@@ -240,7 +261,9 @@ class AnchorPack {
   }
 
  private:
-  // One row or column in its pack, whose elements stand `stride` apart.
+  static constexpr std::int64_t kMostStep = 32;
+
+  // One step of a row or column in its pack, whose elements stand `stride` apart.
   struct Place {
     float* values;
     std::int8_t* exponents;  // fours of them stand `stride` fours apart
@@ -248,41 +271,48 @@ class AnchorPack {
     std::int64_t stride;
   };
 
-  // Returns 1 when the row has an Inf or NaN.
-  std::uint8_t read(const ElementRows& rows, std::int64_t r, float lift, float* scratch,
+  // Step s of row r. Returns 1 when it has an Inf or NaN.
+  std::uint8_t read(const OperandView& x, const AnchorTable& table, std::int64_t r, std::int64_t s,
                     const Place& to) const {
-    const std::int64_t step = job_.row.step.k;
-    std::uint32_t signs = 0;
-    std::int64_t bit = 0, written = 0;
-    std::int16_t most = 0;
-    rows.read(r, scratch, [&](std::int64_t k, Element e) {
-      to.values[k * to.stride] = (e.value == 0 ? kTinyNumber : e.value) * lift;
-      to.exponents[(k & ~3) * to.stride + (k & 3)] =
-          static_cast<std::int8_t>(std::max<std::int16_t>(e.exponent, kTinyExponent));
-      most = std::max(most, e.exponent);
-      signs |= static_cast<std::uint32_t>(e.value < 0) << bit;
-      if (++bit == step) {
-        to.signs[written] = signs;
-        written += to.stride;
-        signs = 0;
-        bit = 0;
+    const std::int64_t step = job_.row.step.k, first = s * step;
+    const std::int64_t count = std::clamp<std::int64_t>(x.K - first, 0, step);
+    const std::uint8_t* from = x.codes + r * x.row_stride + first * x.k_stride;
+    std::uint8_t codes[kMostStep] = {};  // zeros behind the last
+    if (x.k_stride == 1) {
+      std::copy_n(from, count, codes);
+    } else {
+      for (std::int64_t i = 0; i < count; ++i) codes[i] = from[i * x.k_stride];
+    }
+    std::uint32_t signs = 0, all = 0;
+    for (std::int64_t i = 0; i < step; i += 4) {
+      for (std::int64_t q = i; q < i + 4; ++q) {
+        to.values[q * to.stride] = table.values[codes[q]];
+        const std::uint32_t facts = table.facts[codes[q]];
+        to.exponents[i * to.stride + q - i] = static_cast<std::int8_t>(facts);
+        signs |= (facts / AnchorTable::kNegative & 1) << q;
+        all |= facts;
       }
-    });
-    return most == kSpecialExponent ? 1 : 0;
+    }
+    *to.signs = signs;
+    return (all & AnchorTable::kSpecial) != 0 ? 1 : 0;
   }
   void pack_a() {
     a_.resize(job_.A.rows * K_);
     a_exponents_.resize(job_.A.rows * K_);
     a_signs_.resize(job_.A.rows * steps_);
     a_special_.resize(job_.A.rows);
-    const ElementRows rows(job_, job_.A);
-    const float lift = 1 + std::ldexp(1.0f, -anchor_lift(job_.row.step, job_.point + 2));
+    a_special_.fill(0);
+    const AnchorTable table(job_.A,
+                            1 + std::ldexp(1.0f, -anchor_lift(job_.row.step, job_.point + 2)));
+    const std::int64_t step = job_.row.step.k;
     parallel_for(job_.A.rows, 32, [&](std::int64_t begin, std::int64_t end) {
-      Buffer<float> scratch(K_);
       for (std::int64_t m = begin; m < end; ++m) {
-        const Place place{a_.data() + m * K_, a_exponents_.data() + m * K_,
-                          a_signs_.data() + m * steps_, 1};
-        a_special_[m] = read(rows, m, lift, scratch.data(), place);
+        for (std::int64_t s = 0; s < steps_; ++s) {
+          const std::int64_t at = m * K_ + s * step;
+          a_special_[m] |=
+              read(job_.A, table, m, s,
+                   {a_.data() + at, a_exponents_.data() + at, a_signs_.data() + m * steps_ + s, 1});
+        }
       }
     });
   }
@@ -291,15 +321,21 @@ class AnchorPack {
     b_exponents_.resize(panels_ * width_ * K_);
     b_signs_.resize(panels_ * width_ * steps_);
     b_special_.resize(panels_ * width_);
-    const ElementRows rows(job_, job_.B);
+    b_special_.fill(0);
+    const AnchorTable table(job_.B, 1.0f);
+    const std::int64_t step = job_.row.step.k;
     parallel_for(panels_, 4, [&](std::int64_t begin, std::int64_t end) {
-      Buffer<float> scratch(K_);
-      for (std::int64_t n = begin * width_; n < end * width_; ++n) {
-        const std::int64_t first = n / width_ * width_ * K_, j = n % width_;
-        const Place place{b_.data() + first + j, b_exponents_.data() + first + 4 * j,
-                          b_signs_.data() + n / width_ * width_ * steps_ + j, width_};
-        const std::int64_t row = std::min(n, job_.B.rows - 1);  // repeats the last
-        b_special_[n] = read(rows, row, 1.0f, scratch.data(), place);
+      for (std::int64_t p = begin; p < end; ++p) {
+        for (std::int64_t s = 0; s < steps_; ++s) {
+          const std::int64_t at = (p * K_ + s * step) * width_;
+          for (std::int64_t j = 0; j < width_; ++j) {
+            const std::int64_t n = std::min(p * width_ + j, job_.B.rows - 1);  // repeats the last
+            b_special_[p * width_ + j] |=
+                read(job_.B, table, n, s,
+                     {b_.data() + at + j, b_exponents_.data() + at + 4 * j,
+                      b_signs_.data() + (p * steps_ + s) * width_ + j, width_});
+          }
+        }
       }
     });
   }
