@@ -17,6 +17,7 @@
 #include "sylvester/core/buffer.h"
 #include "sylvester/core/parallel.h"
 #include "sylvester/core/target.h"
+#include "sylvester/formats/convert.h"
 #include "sylvester/hadamard/hadamard.h"
 #include "sylvester/hadamard/rotate_quantize.h"
 
@@ -39,16 +40,12 @@ void in_place_pass(float* x, std::int64_t n, float factor) {
                   });
 }
 
-// SplitMix64: the low bits of a simple generator would cancel in the transform, and leave numbers
-// of few bits.
 void fill(Buffer<float>& x) {
-  std::uint64_t state = 1;
-  for (float& value : x) {
-    state += 0x9E3779B97F4A7C15u;
-    std::uint64_t z = (state ^ (state >> 30)) * 0xBF58476D1CE4E5B9u;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
-    value = static_cast<float>(static_cast<std::int32_t>(z >> 32)) * 0x1p-31f;
-  }
+  Buffer<std::uint32_t> words(x.size());
+  random_words({.seed = 1}, 0, words.span());
+  std::transform(words.begin(), words.end(), x.begin(), [](std::uint32_t word) {
+    return static_cast<float>(static_cast<std::int32_t>(word)) * 0x1p-31f;
+  });
 }
 
 // The orthonormal transform keeps the sum of squares: checked before anything is timed.

@@ -215,7 +215,7 @@ struct ColsPanel {
       for (int h = 0; h < (1 << S::kHigh); ++h) f[h] = mine[h * S::kCols];
 #pragma unroll
       for (int b = 0; b + 1 < S::kHigh; ++b) butterflies(f, 1 << b);
-      if constexpr (Quantizes<Output> && !SecondPass<Output>) {
+      if constexpr (FirstPass<Output>) {
         const float v[1] = {__fmul_rn(largest_after(f), job.scale)};
         output.template emit<1>(state, 0, 0, v);
       } else {

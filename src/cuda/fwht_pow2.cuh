@@ -258,7 +258,7 @@ __global__ __launch_bounds__(
       item.store(values, e, 6);
     }
     if constexpr (S::kWarps > 1) __syncthreads();
-    if constexpr (Quantizes<Output> && !SecondPass<Output> && S::kLast > 0) {
+    if constexpr (FirstPass<Output> && S::kLast > 0) {
       observe_tile<T, kPower>(job, output, state, values, tile, rank);
     } else {
       last_stages<T, kPower>(job, output, state, values, tile, rank);

@@ -9,7 +9,6 @@
 
 namespace sylvester::cuda::detail {
 
-// Rounded once to T and written.
 // A pass of a quantizer under one scale of the tensor: the first, which wants the largest magnitude
 // only, or the second, which writes codes.
 template <class Output>
@@ -20,7 +19,10 @@ template <class Output>
 concept SecondPass = requires {
   requires Output::kSecond;
 };
+template <class Output>
+concept FirstPass = Quantizes<Output> && !SecondPass<Output>;
 
+// Rounded once to T and written.
 template <class T>
 struct StoreOutput {
   T* y;

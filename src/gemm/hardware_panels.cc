@@ -57,9 +57,11 @@ class ElementRows {
     if (x.codes != nullptr) table_ = element_table(x);
   }
 
-  // Calls store(k, element) in the order of k.
-  template <class Store>
-  void read(std::int64_t row, float* scratch, const Store& store) const {
+  void read(std::int64_t row, float* scratch, float* values, std::int16_t* exponents) const {
+    const auto store = [&](std::int64_t k, Element e) {
+      values[k] = e.value;
+      exponents[k] = e.exponent;
+    };
     if (x_.codes != nullptr && job_.row.scales == ScaleInput::kNone) {
       const std::uint8_t* codes = x_.codes + row * x_.row_stride;
       if (plain_) {
@@ -97,6 +99,10 @@ class ElementRows {
   ElementTable table_{};
 };
 
+// K goes in stretches whose part of B stays in the L1 cache, where the chain can be taken up again:
+// C of the next step is all that is carried.
+constexpr std::int64_t kStretch = 256;
+
 // Some rows and the columns of one panel.
 struct Window {
   std::int64_t m0, rows, panel;
@@ -116,8 +122,6 @@ class FusedPack {
 
   std::int64_t width() const { return width_; }
 
-  // K goes in stretches whose part of B stays in the L1 cache, where the chain can be taken up
-  // again: C of the next step is all that is carried.
   void run(const Window& w, float* sums, std::uint8_t* redo) const {
     std::fill_n(redo, w.rows * width_, std::uint8_t{0});
     const std::int64_t stretch = stretch_length();
@@ -140,13 +144,6 @@ class FusedPack {
   }
 
  private:
-  static void read(const ElementRows& rows, std::int64_t r, float* scratch, float* values,
-                   std::int16_t* exponents) {
-    rows.read(r, scratch, [&](std::int64_t k, Element e) {
-      values[k] = e.value;
-      exponents[k] = e.exponent;
-    });
-  }
   void pack_a() {
     a_.resize(job_.A.rows * K_);
     a_exponents_.resize(job_.A.rows * K_);
@@ -154,7 +151,7 @@ class FusedPack {
     parallel_for(job_.A.rows, 32, [&](std::int64_t begin, std::int64_t end) {
       Buffer<float> scratch(K_);
       for (std::int64_t m = begin; m < end; ++m) {
-        read(rows, m, scratch.data(), a_.data() + m * K_, a_exponents_.data() + m * K_);
+        rows.read(m, scratch.data(), a_.data() + m * K_, a_exponents_.data() + m * K_);
       }
     });
   }
@@ -168,7 +165,7 @@ class FusedPack {
       for (std::int64_t p = begin; p < end; ++p) {
         for (std::int64_t j = 0; j < width_; ++j) {
           const std::int64_t n = std::min(p * width_ + j, job_.B.rows - 1);  // repeats the last
-          read(rows, n, scratch.data(), values.data() + j * K_, exponents.data() + j * K_);
+          rows.read(n, scratch.data(), values.data() + j * K_, exponents.data() + j * K_);
         }
         interleave(values.data(), exponents.data(), b_.data() + p * width_ * K_,
                    b_exponents_.data() + p * width_ * K_);
@@ -188,7 +185,6 @@ class FusedPack {
   }
 
   std::int64_t stretch_length() const {
-    constexpr std::int64_t kStretch = 256;
     if (job_.plan.slice < K_) return K_;
     const std::int64_t unit = std::max<std::int64_t>(job_.plan.promote, job_.row.step.k);
     return std::max<std::int64_t>(1, kStretch / unit) * unit;
@@ -205,7 +201,7 @@ struct AnchorTable {
   std::array<float, 256> values;  // lifted where they are A's
   std::array<std::uint32_t, 256> facts;
 
-  static constexpr std::uint32_t kExponent = 0xFF;  // as int8
+  // Below them the exponent, as int8.
   static constexpr std::uint32_t kNegative = 1u << 8, kSpecial = 1u << 9;
 
   AnchorTable(const OperandView& x, float lift) {
@@ -351,10 +347,8 @@ class AnchorPack {
       anchor_add(sums, part.data(), part.size());
     }
   }
-  // In stretches of K, as FusedPack has them.
   void chain(const Window& w, std::int64_t k, std::int64_t end, const float* start, float* out,
              std::uint8_t* redo) const {
-    constexpr std::int64_t kStretch = 256;
     const std::int64_t step = job_.row.step.k;
     for (; k < end; k += kStretch) {
       AnchorPanel panel;

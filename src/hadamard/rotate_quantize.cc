@@ -75,14 +75,13 @@ class Stripes {
     if (!keeps_here()) space.rotated.resize(rows.size());
     const MatrixView<float> rotated(keeps_here() ? rotated_.row(begin) : space.rotated.data(),
                                     rows.rows, rows.cols);
-    if (!wants_row_absmax_) {
-      detail::rotate_rows(axis_, rows, rotated, space.work);
-      return {rotated};
+    std::uint32_t* row_absmax = nullptr;
+    if (wants_row_absmax_) {
+      space.row_absmax.resize(rows.rows + Quantization::kAbsmaxPadding);
+      row_absmax = space.row_absmax.data();
+      // Zeros behind the rows: numbers that no scale is hard to find for.
+      std::fill_n(row_absmax + rows.rows, Quantization::kAbsmaxPadding, 0u);
     }
-    // Zeros behind the rows: numbers that no scale is hard to find for.
-    space.row_absmax.resize(rows.rows + Quantization::kAbsmaxPadding);
-    std::uint32_t* row_absmax = space.row_absmax.data();
-    std::fill_n(row_absmax + rows.rows, Quantization::kAbsmaxPadding, 0u);
     const bool known = detail::rotate_rows(axis_, rows, rotated, space.work, row_absmax);
     return {rotated, known ? row_absmax : nullptr};
   }

@@ -208,10 +208,10 @@ void CpuOps::normal(Tensor& x, double mean, double stddev, const RandomStream& s
 }
 
 void CpuOps::gather_rows(const Tensor& from, const Tensor& rows, Tensor& out) {
-  require(rows_of(out) == rows.size() && last(out) == last(from), "gather_rows", out,
+  require(out.rows() == rows.size() && last(out) == last(from), "gather_rows", out,
           "[rows, C] of the source");
   const auto bytes =
-      static_cast<std::size_t>(from.bytes() / std::max<std::int64_t>(rows_of(from), 1));
+      static_cast<std::size_t>(from.bytes() / std::max<std::int64_t>(from.rows(), 1));
   const std::int32_t* index = rows.data<std::int32_t>();
   for (std::int64_t i = 0; i < rows.size(); ++i) {
     std::memcpy(out.raw() + static_cast<std::size_t>(i) * bytes,
@@ -220,7 +220,7 @@ void CpuOps::gather_rows(const Tensor& from, const Tensor& rows, Tensor& out) {
 }
 
 void CpuOps::scatter_rows(const Tensor& from, const Tensor& rows, Tensor& to) {
-  require(rows_of(from) == rows.size() && last(from) == last(to), "scatter_rows", from,
+  require(from.rows() == rows.size() && last(from) == last(to), "scatter_rows", from,
           "[rows, C] of the destination");
   const std::int32_t* index = rows.data<std::int32_t>();
   with_type(from, [&](auto zero) {

@@ -23,25 +23,25 @@ void check_ids(const char* what, const Tensor& ids, std::int64_t limit) {
 }  // namespace
 
 void CpuOps::embedding(const Tensor& ids, const Tensor& table, Tensor& out) {
-  check_ids("embedding", ids, rows_of(table));
+  check_ids("embedding", ids, table.rows());
   gather_rows(table, ids, out);
 }
 
 void CpuOps::embedding_backward(const Tensor& ids, const Tensor& dout, Tensor& dtable) {
-  check_ids("embedding_backward", ids, rows_of(dtable));
+  check_ids("embedding_backward", ids, dtable.rows());
   scatter_rows(dout, ids, dtable);  // one row after the other: repeated ids add up in order
 }
 
 void CpuOps::rmsnorm(const Tensor& x, const Tensor& gain, double eps, Tensor& y, Tensor& rstd) {
   require_equal_size("rmsnorm", x, y);
   require(gain.size() == last(x), "rmsnorm", gain, "one gain a column");
-  require(rstd.size() == rows_of(x), "rmsnorm", rstd, "one value a row");
+  require(rstd.size() == x.rows(), "rmsnorm", rstd, "one value a row");
   with_type(x, [&](auto zero) {
     using T = decltype(zero);
     const std::int64_t C = last(x);
     const T *px = x.data<T>(), *pg = gain.data<T>();
     T *py = y.data<T>(), *pr = rstd.data<T>();
-    parallel_blocks(rows_of(x), kRowBlock, [&](std::int64_t, std::int64_t begin, std::int64_t end) {
+    parallel_blocks(x.rows(), kRowBlock, [&](std::int64_t, std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i) {
         pr[i] = Kernels<T>::rmsnorm(px + i * C, pg, eps, py + i * C, C);
       }
@@ -55,10 +55,10 @@ void CpuOps::rmsnorm_backward(const Tensor& x, const Tensor& gain, const Tensor&
   require_equal_size("rmsnorm_backward", x, dx);
   require(gain.size() == last(x) && dgain.size() == last(x), "rmsnorm_backward", dgain,
           "one gain a column");
-  require(rstd.size() == rows_of(x), "rmsnorm_backward", rstd, "one value a row");
+  require(rstd.size() == x.rows(), "rmsnorm_backward", rstd, "one value a row");
   with_type(x, [&](auto zero) {
     using T = decltype(zero);
-    const std::int64_t C = last(x), rows = rows_of(x);
+    const std::int64_t C = last(x), rows = x.rows();
     const std::int64_t blocks = (rows + kRowBlock - 1) / kRowBlock;
     T* partial = scratch<T>(blocks * C);  // one partial dgain a block, added in block order
     std::fill_n(partial, blocks * C, T(0));
@@ -78,10 +78,10 @@ void CpuOps::rmsnorm_backward(const Tensor& x, const Tensor& gain, const Tensor&
 
 void CpuOps::rope(Tensor& x, std::int64_t T_, std::int64_t D, const Tensor& cos, const Tensor& sin,
                   std::int64_t first, bool inverse) {
-  const std::int64_t C = last(x), rows = rows_of(x), half = D / 2;
+  const std::int64_t C = last(x), rows = x.rows(), half = D / 2;
   require(D > 0 && D % 2 == 0 && C % D == 0 && T_ > 0 && rows % T_ == 0, "rope", x,
           "[B, T, heads D] with an even D");
-  require(last(cos) == half && first >= 0 && first + T_ <= rows_of(cos) && cos.size() == sin.size(),
+  require(last(cos) == half && first >= 0 && first + T_ <= cos.rows() && cos.size() == sin.size(),
           "rope", cos, "[positions, D/2] with enough positions");
   with_type(x, [&](auto zero) {
     using T = decltype(zero);
@@ -131,7 +131,7 @@ void CpuOps::swiglu_backward(const Tensor& gate, const Tensor& up, const Tensor&
 }
 
 double CpuOps::cross_entropy(Tensor& logits, const Tensor& labels, double grad_scale, Tensor& nll) {
-  const std::int64_t V = last(logits), rows = rows_of(logits);
+  const std::int64_t V = last(logits), rows = logits.rows();
   require(labels.size() == rows && nll.size() == rows, "cross_entropy", logits, "one label a row");
   check_ids("cross_entropy", labels, V);
   const std::int32_t* label = labels.data<std::int32_t>();

@@ -25,9 +25,8 @@ std::string print_shape(const Tensor& x);
 void require_equal_size(const char* what, const Tensor& a, const Tensor& b);
 void require(bool ok, const char* what, const Tensor& culprit, const char* want);
 
-// [.., C] as (rows, C).
+// C of [.., C].
 inline std::int64_t last(const Tensor& x) { return x.shape().empty() ? 0 : x.shape().back(); }
-inline std::int64_t rows_of(const Tensor& x) { return x.rows(); }
 
 // Elements of one task of an elementwise function: 64 KiB of float32, so that one activation makes
 // enough tasks to share out evenly.

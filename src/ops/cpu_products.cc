@@ -72,7 +72,7 @@ template float* CpuOps::scratch<float>(std::int64_t);
 template double* CpuOps::scratch<double>(std::int64_t);
 
 void CpuOps::hadamard(const Tensor& X, bool columns, const HadamardOptions& options, Tensor& Y) {
-  require(rows_of(X) == rows_of(Y) && last(X) == last(Y), "hadamard", Y, "the shape of X");
+  require(X.rows() == Y.rows() && last(X) == last(Y), "hadamard", Y, "the shape of X");
   with_type(X, [&](auto zero) {
     using T = decltype(zero);
     const MatrixView<const T> x = X.matrix<T>();
@@ -86,8 +86,8 @@ void CpuOps::rotate(const Tensor& X, const Rotation& rotation, bool inverse, Ten
   require(last(X) == last(Y), "rotate", Y, "the columns of X");
   const Tensor& longer = inverse ? X : Y;
   const Tensor& shorter = inverse ? Y : X;
-  const std::int64_t rows = rows_of(shorter);
-  require(rows_of(longer) == (rotation.cols ? hadamard_length(rows) : rows), "rotate", longer,
+  const std::int64_t rows = shorter.rows();
+  require(longer.rows() == (rotation.cols ? hadamard_length(rows) : rows), "rotate", longer,
           "hadamard_length(rows) rows");
   with_type(X, [&](auto zero) {
     using T = decltype(zero);
@@ -125,7 +125,7 @@ void CpuOps::quantize(const Tensor& X, const Rotation& rotation, const QuantSpec
   }
   with_type(X, [&](auto zero) {
     using T = decltype(zero);
-    const MatrixView<const T> source(X.data<T>(), rows_of(X), last(X));
+    const MatrixView<const T> source(X.data<T>(), X.rows(), last(X));
     out.spec = spec;
     quantize_matrix(arrange(source, rotation), rotation, spec, out, storage, stream, stats);
   });
@@ -248,13 +248,13 @@ void CpuOps::from_codes(const Tensor& codes, DType format, QuantizedTensor& out)
 
 void CpuOps::dequantize(const QuantizedTensor& q, Tensor& out) {
   const CpuQuantized& storage = stored(q);
-  require(last(out) == q.cols && rows_of(out) <= q.rows, "dequantize", out,
+  require(last(out) == q.cols && out.rows() <= q.rows, "dequantize", out,
           "the codes' columns and at most their rows");
   if (storage.is_double) {
     std::copy_n(storage.values64.data(), out.size(), out.data<double>());
   } else if (is_identity(q.spec)) {
     std::copy_n(storage.matrix.values.data(), out.size(), out.data<float>());
-  } else if (rows_of(out) == q.rows) {
+  } else if (out.rows() == q.rows) {
     sylvester::dequantize(storage.matrix, out.matrix<float>());
   } else {
     float* work = scratch<float>(q.rows * q.cols);
@@ -268,7 +268,7 @@ void CpuOps::matmul(const QuantizedTensor& A, bool transpose_a, const QuantizedT
                     bool accumulate) {
   const std::int64_t M = transpose_a ? A.cols : A.rows, K = transpose_a ? A.rows : A.cols;
   const std::int64_t N = transpose_b ? B.cols : B.rows;
-  require((transpose_b ? B.rows : B.cols) == K && rows_of(C) == M && last(C) == N, "matmul", C,
+  require((transpose_b ? B.rows : B.cols) == K && C.rows() == M && last(C) == N, "matmul", C,
           "[M, N] of operands that share K");
   if (stored(A).is_double) {
     sylvester::product(values64(A), transpose_a, values64(B), !transpose_b, C.matrix<double>(), 1.0,

@@ -23,7 +23,7 @@ DeviceMatrix matrix_of(const Tensor& x) {
     throw ValueError("numerics on the device: a tensor of shape " + print_shape(x) +
                      " lives in CPU memory; copy it there first");
   }
-  return {x.raw(), x.dtype(), rows_of(x), last(x)};
+  return {x.raw(), x.dtype(), x.rows(), last(x)};
 }
 
 // All of x as one row, for what works element by element.
@@ -190,8 +190,8 @@ void CudaNumerics::hadamard(const Tensor& X, bool columns, const HadamardOptions
 void CudaNumerics::rotate(const Tensor& X, const Rotation& rotation, bool inverse, Tensor& Y) {
   if (rotation.transpose) throw ValueError("rotate: transpose belongs to quantize");
   require(last(X) == last(Y), "rotate", Y, "the columns of X");
-  const std::int64_t rows = inverse ? rows_of(Y) : rows_of(X);
-  require(rows_of(inverse ? X : Y) == (rotation.cols ? hadamard_length(rows) : rows), "rotate",
+  const std::int64_t rows = (inverse ? Y : X).rows();
+  require((inverse ? X : Y).rows() == (rotation.cols ? hadamard_length(rows) : rows), "rotate",
           inverse ? X : Y, "hadamard_length(rows) rows");
   const DeviceMatrix x = matrix_of(X), y = matrix_of(Y);
   const HadamardOptions options{.inverse = inverse};
@@ -252,7 +252,7 @@ void CudaNumerics::quantize(const Tensor& X, const Rotation& r, const QuantSpec&
 
 void CudaNumerics::dequantize(const QuantizedTensor& q, Tensor& out) {
   cuda::DeviceQuantized& m = stored(q);
-  require(last(out) == q.cols && rows_of(out) <= q.rows, "dequantize", out,
+  require(last(out) == q.cols && out.rows() <= q.rows, "dequantize", out,
           "the codes' columns and at most their rows");
   const DeviceMatrix to = matrix_of(out);
   if (is_cast(m.spec)) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "quant/engine.h"
+#include "quant/simd_rows.h"
 #include "sylvester/core/error.h"
 #include "sylvester/core/parallel.h"
 #include "sylvester/formats/convert.h"
@@ -317,6 +318,8 @@ std::int64_t Quantization::row_multiple() const noexcept {
   const Geometry& g = impl_->engine.geometry();
   return g.global ? 1 : std::max<std::int64_t>(g.block_rows, 1);
 }
+
+static_assert(Quantization::kAbsmaxPadding >= detail::kScalePadding);
 
 bool Quantization::wants_row_absmax() const noexcept {
   const QuantSpec& spec = impl_->engine.plan().spec;

@@ -176,18 +176,23 @@ void LongRow(const float* x, float* y, std::int64_t n, float scale, std::uint32_
   Long<true>(x, y, n, left, scale, most);
 }
 
+// Where the largest magnitude of row i goes.
+HWY_INLINE std::uint32_t* MostAt(std::uint32_t* most, std::int64_t i) {
+  return most != nullptr ? most + i : nullptr;
+}
+
 // `blocks` contiguous transforms of order n, a power of two. The largest magnitudes go to `most`
 // where it is given and n > kBlock.
 void PowerBlocks(const float* x, float* y, std::int64_t blocks, std::int64_t n, float scale,
                  std::uint32_t* most = nullptr) {
-  const auto most_at = [&](std::int64_t b) { return most != nullptr ? most + b : nullptr; };
   if (n > kLeaf) {
-    for (std::int64_t b = 0; b < blocks; ++b) LongRow(x + b * n, y + b * n, n, scale, most_at(b));
+    for (std::int64_t b = 0; b < blocks; ++b)
+      LongRow(x + b * n, y + b * n, n, scale, MostAt(most, b));
     return;
   }
   if (n > kBlock) {
     for (std::int64_t i = 0; i < blocks * n; i += kLeaf) {
-      Leaf<true>(x + i, y + i, n, std::min(kLeaf, blocks * n - i), scale, most_at(i / n));
+      Leaf<true>(x + i, y + i, n, std::min(kLeaf, blocks * n - i), scale, MostAt(most, i / n));
     }
     return;
   }
@@ -287,8 +292,7 @@ void PlainRows(const Axis& axis, const float* x, std::int64_t x_stride, float* y
       return PowerBlocks(x, y, rows * blocks, axis.order, scale, most);
     }
     for (std::int64_t i = 0; i < rows; ++i) {
-      PowerBlocks(x + i * x_stride, y + i * y_stride, blocks, axis.order, scale,
-                  most != nullptr ? most + i : nullptr);
+      PowerBlocks(x + i * x_stride, y + i * y_stride, blocks, axis.order, scale, MostAt(most, i));
     }
     return;
   }
@@ -338,8 +342,7 @@ bool RowsF32(const Axis& axis, const float* x, std::int64_t x_stride, float* y,
   const float* r = axis.signs.data();
   for (std::int64_t i = 0; i < rows; ++i, x += x_stride, y += y_stride) {
     if (!axis.inverse) ConvertRow(x, y, r, axis.length);
-    PlainRows(axis, axis.inverse ? x : y, axis.length, y, axis.length, 1, work,
-              most != nullptr ? most + i : nullptr);
+    PlainRows(axis, axis.inverse ? x : y, axis.length, y, axis.length, 1, work, MostAt(most, i));
     if (axis.inverse) ConvertRow(static_cast<const float*>(y), y, r, axis.length);
   }
   return most != nullptr;
