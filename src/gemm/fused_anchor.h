@@ -67,7 +67,5 @@ struct AnchorPanel {
 // Columns of a panel on the current target; 0 where it has no FMA, and so not this form.
 std::int64_t anchor_panel_width() noexcept;
 void anchor_panel(const AnchorPanel& job) noexcept;
-// sum[i] += part[i], to nearest even; count is a multiple of the width.
-void anchor_add(float* sum, const float* part, std::int64_t count) noexcept;
 
 }  // namespace sylvester::detail

@@ -217,6 +217,11 @@ struct AnchorTable {
   }
 };
 
+// To nearest even.
+void add_to(float* sums, const Buffer<float>& part) {
+  for (std::int64_t i = 0; i < part.size(); ++i) sums[i] += part[i];
+}
+
 // Both operands as anchor_panel() takes them.
 class AnchorPack {
  public:
@@ -252,7 +257,7 @@ class AnchorPack {
       slice_sums.resize(w.rows * width_);
       slice_sums.fill(0);
       slice(w, k, slice_sums.data(), redo);
-      anchor_add(sums, slice_sums.data(), slice_sums.size());
+      add_to(sums, slice_sums);
     }
   }
 
@@ -344,7 +349,7 @@ class AnchorPack {
     part.resize(w.rows * width_);
     for (; k < end; k += promote) {
       chain(w, k, std::min(end, k + promote), nullptr, part.data(), redo);
-      anchor_add(sums, part.data(), part.size());
+      add_to(sums, part);
     }
   }
   void chain(const Window& w, std::int64_t k, std::int64_t end, const float* start, float* out,

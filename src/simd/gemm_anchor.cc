@@ -205,19 +205,11 @@ void run_anchor(const AnchorPanel& job) {
   const TowardZero mode;
   panel_rows(job);
 }
-void run_add(float* sum, const float* part, std::int64_t count) {
-  const DF df;
-  const std::int64_t N = hn::Lanes(df);
-  for (std::int64_t i = 0; i < count; i += N) {
-    hn::StoreU(hn::Add(hn::LoadU(df, sum + i), hn::LoadU(df, part + i)), df, sum + i);
-  }
-}
 std::int64_t width() { return kVectors * static_cast<std::int64_t>(hn::Lanes(DF())); }
 
 #else
 
 void run_anchor(const AnchorPanel&) {}
-void run_add(float*, const float*, std::int64_t) {}
 std::int64_t width() { return 0; }
 
 #endif
@@ -230,14 +222,10 @@ HWY_AFTER_NAMESPACE();
 namespace sylvester::detail {
 
 HWY_EXPORT(run_anchor);
-HWY_EXPORT(run_add);
 HWY_EXPORT(width);
 
 std::int64_t anchor_panel_width() noexcept { return HWY_DYNAMIC_DISPATCH(width)(); }
 void anchor_panel(const AnchorPanel& job) noexcept { HWY_DYNAMIC_DISPATCH(run_anchor)(job); }
-void anchor_add(float* sum, const float* part, std::int64_t count) noexcept {
-  HWY_DYNAMIC_DISPATCH(run_add)(sum, part, count);
-}
 
 }  // namespace sylvester::detail
 #endif  // HWY_ONCE
